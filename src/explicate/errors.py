@@ -1,0 +1,58 @@
+"""Every error that explicate raises on purpose.
+
+Each message is one line that names the thing, says what was wrong with it and what to do. The classes also derive
+from the built-in error that a caller would expect, so `except ValueError` works too.
+"""
+
+from __future__ import annotations
+
+
+class ExplicateError(Exception):
+    """Base of all errors raised on purpose; the command line prints its message without a traceback."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of its argument
+        return str(self.args[0]) if self.args else ""
+
+
+class InputError(ExplicateError, ValueError):
+    """Data or a parameter that no answer can be given for."""
+
+
+class TargetError(InputError):
+    """An output that the model does not have, or none named where there are several."""
+
+
+class SelectionError(ExplicateError, IndexError):
+    """An index into something smaller."""
+
+
+class CapabilityError(ExplicateError, TypeError):
+    """A model lacks what a method needs of it."""
+
+
+class ModelError(ExplicateError, RuntimeError):
+    """The model itself failed, or answered with something that is no score."""
+
+
+class UnknownNameError(ExplicateError, KeyError):
+    """A name that is in no registry, table or model."""
+
+
+class SiteError(UnknownNameError):
+    """A site that the model lacks, or that cannot be read as an address."""
+
+
+class FileFormatError(ExplicateError, ValueError):
+    """A file that is damaged, of another kind, or written by a newer version."""
+
+
+class OutputError(ExplicateError, OSError):
+    """A place that cannot be written to."""
+
+
+class MissingDependencyError(ExplicateError, ImportError):
+    """An optional library that is not installed; the message has the command that installs it."""
+
+
+class RunError(ExplicateError, RuntimeError):
+    """A run of many units that cannot be started, resumed or finished."""
