@@ -34,6 +34,10 @@ class ModelError(ExplicateError, RuntimeError):
     """The model itself failed, or answered with something that is no score."""
 
 
+class NonFiniteScoreError(ModelError, ValueError):
+    """The model answered with NaN or an infinity."""
+
+
 class UnknownNameError(ExplicateError, KeyError):
     """A name that is in no registry, table or model."""
 

@@ -1,0 +1,1 @@
+"""Attribution: how much each feature contributed to a score."""

@@ -91,7 +91,7 @@ def encode_frame(frame: pd.DataFrame, features: Sequence[Feature]) -> np.ndarray
 
 
 def decode_frame(values: np.ndarray, features: Sequence[Feature]) -> pd.DataFrame:
-    """The inverse of `encode_frame`: numbers of shape (sample, feature) back to a data frame with categorical columns."""
+    """The inverse of `encode_frame`: numbers (sample, feature) back to a data frame with categorical columns."""
     import pandas as pd
 
     columns: dict[str, object] = {}

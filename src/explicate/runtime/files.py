@@ -48,7 +48,9 @@ def write_text(path: str | Path, content: str) -> Path:
 
 def write_json(path: str | Path, value: Any) -> Path:
     """Write `value` as indented JSON with sorted keys and a final newline; NaN is refused."""
-    return write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+    return write_text(
+        path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+    )
 
 
 def make_folder(path: str | Path) -> Path:
@@ -57,12 +59,14 @@ def make_folder(path: str | Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {path}: {error.strerror or error}; choose another") from error
+        raise OutputError(
+            f"cannot make the folder {path}: {error.strerror or error}; choose another"
+        ) from error
     return path
 
 
 def cache_folder(*parts: str) -> Path:
-    """explicate's folder in the user's cache: `$EXPLICATE_CACHE`, else `$XDG_CACHE_HOME/explicate`, else `~/.cache/explicate`."""
+    """A folder in the user's cache: below `$EXPLICATE_CACHE`, `$XDG_CACHE_HOME/explicate` or `~/.cache/explicate`."""
     own = os.environ.get("EXPLICATE_CACHE")
     shared = os.environ.get("XDG_CACHE_HOME")
     top = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "explicate"

@@ -13,14 +13,16 @@ Item = TypeVar("Item")
 
 
 def wanted() -> bool:
-    """Whether somebody looks: `EXPLICATE_PROGRESS` decides if set (0 or 1), else whether standard error is a terminal."""
+    """Whether somebody looks: `EXPLICATE_PROGRESS` (0 or 1) decides, else whether standard error is a terminal."""
     setting = os.environ.get("EXPLICATE_PROGRESS")
     return setting != "0" if setting is not None else sys.stderr.isatty()
 
 
 def track(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     """Iterate over `items` under a progress bar that says `label`, the rate and the time left."""
-    yield from tqdm(items, desc=label, total=total, disable=not wanted(), leave=False, file=sys.stderr, delay=0.5)
+    yield from tqdm(
+        items, desc=label, total=total, disable=not wanted(), leave=False, file=sys.stderr, delay=0.5
+    )
 
 
 def bar(total: int, label: str, done: int = 0) -> tqdm:  # type: ignore[type-arg]

@@ -1,0 +1,145 @@
+"""What all attribution methods share: inputs checked once, target resolved once, cost counted, result assembled."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+
+from explicate.core.capabilities import Array, Predictor, Targets, require
+from explicate.core.cost import measure
+from explicate.core.kinds import Attribution
+from explicate.core.method import Parameterised
+from explicate.core.provenance import Provenance
+from explicate.core.targets import Target, resolve_targets, target_names
+from explicate.errors import InputError
+from explicate.models.base import check_finite
+from explicate.runtime.fingerprint import digest
+from explicate.runtime.seeds import generator
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a method computed for a batch.
+
+    Attributes
+    ----------
+    attribution : (sample, *feature). Its dimensions are named `dims`, or, where that is None, as the model's inputs
+        are (a map without channels is recognised by its shape).
+    baseline_score : (sample,), the score with every feature absent, where the method has one.
+    standard_error : of the shape of `attribution`, where it is an estimate.
+    extra : further variables, as `xarray.Dataset.assign` takes them: name -> (dims, array).
+    flags : facts about the whole run, kept as attributes of the data set: numbers, text or lists of them.
+    """
+
+    attribution: Array
+    baseline_score: Array | None = None
+    standard_error: Array | None = None
+    dims: tuple[str, ...] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explainer(Parameterised):
+    """Base of attribution methods. A subclass is a frozen dataclass with one method, `attribute`.
+
+    Class attributes
+    ----------------
+    needs : the capability that the model must offer.
+    instead : what to use when it does not; ends the error message.
+    kinds : kinds of model that the method is for.
+    signed : whether the sign of an attribution means for or against; False for saliency maps.
+    complete : whether attributions add up to score - baseline score (exactly, or as the budget grows).
+    """
+
+    needs: ClassVar[type] = Predictor
+    instead: ClassVar[str] = ""
+    kinds: ClassVar[tuple[str, ...]] = ("table", "image", "text")
+    signed: ClassVar[bool] = True
+    complete: ClassVar[bool] = False
+
+    @abstractmethod
+    def attribute(self, model: Any, inputs: Array, targets: Targets, rng: np.random.Generator) -> Found:
+        """Attribute the targets' scores on encoded inputs (sample, *feature)."""
+
+    def explain(self, model: Any, inputs: Any, target: Target = None, seed: int = 0) -> Attribution:
+        """Explain the model's score of `target` for each input.
+
+        Parameters
+        ----------
+        model : a handle from `explicate.models`, or any object with the capability that the method needs.
+        inputs : what the model takes: rows, pictures, texts.
+        target : output index, name or `Contrast`, one for all samples or one each; default: the highest score.
+        seed : all randomness comes from it.
+
+        Raises
+        ------
+        CapabilityError, InputError, TargetError, ModelError : see `explicate.errors`.
+        """
+        require(model, self.needs, self.name, self.instead)
+        if model.kind not in self.kinds:
+            raise InputError(
+                f"{self.name} is for models of {' and '.join(self.kinds)}; {model.name!r} is one of {model.kind}"
+            )
+        encoded = model.encode(inputs)
+        if len(encoded) == 0:
+            raise InputError(f"{self.name}: no samples to explain")
+        check_finite(encoded, f"inputs of {model.name!r}")
+        with measure() as cost:
+            targets = resolve_targets(model, encoded, target)
+            scores = np.asarray(model.scores(encoded, targets), dtype=float)
+            found = self.attribute(model, encoded, targets, generator(seed))
+        provenance = Provenance(
+            method=self.name,
+            parameters=self.parameters(),
+            model=model.name,
+            model_source=model.source,
+            model_fingerprint=model.fingerprint(),
+            inputs_fingerprint=digest(encoded),
+            seed=seed,
+            evaluations=cost.evaluations,
+            gradients=cost.gradients,
+            seconds=cost.seconds,
+        )
+        return Attribution(self._dataset(model, encoded, targets, scores, found), provenance)
+
+    def _dataset(self, model: Any, inputs: Array, targets: Targets, scores: Array, found: Found) -> xr.Dataset:
+        input_dims = ("sample", *model.feature_dims)
+        dims = ("sample", *(found.dims or _dims_of(found.attribution, inputs, model.feature_dims)))
+        variables: dict[str, Any] = {
+            "attribution": (dims, found.attribution),
+            "inputs": (input_dims, inputs),
+            "target": (("sample",) if targets.ndim == 1 else ("sample", "pair"), targets),
+            "target_name": (("sample",), np.array(target_names(model, targets), dtype=object)),
+            "score": (("sample",), scores),
+        }
+        if found.baseline_score is not None:
+            variables["baseline_score"] = (("sample",), np.asarray(found.baseline_score, dtype=float))
+        if found.standard_error is not None:
+            variables["standard_error"] = (dims, found.standard_error)
+        variables.update(found.extra)
+        facts = {
+            "model_kind": model.kind,
+            "signed": int(self.signed),
+            "complete": int(self.complete),
+            **found.flags,
+        }
+        return xr.Dataset(variables, attrs=facts).assign_coords(dict(model.feature_labels(inputs)))
+
+
+def _dims_of(attribution: Array, inputs: Array, feature_dims: tuple[str, ...]) -> tuple[str, ...]:
+    if attribution.shape == inputs.shape:
+        return feature_dims
+    if feature_dims == ("channel", "row", "column") and attribution.shape == (
+        inputs.shape[0],
+        *inputs.shape[2:],
+    ):
+        return ("row", "column")
+    raise InputError(
+        f"an attribution of shape {attribution.shape} for inputs of shape {inputs.shape}: name its dimensions"
+    )

@@ -1,0 +1,5 @@
+"""What "absent" means, for tables, images and texts."""
+
+from explicate.attribution.missingness.base import Baseline, Fill, Marginal, Mean, Missingness, Zero
+
+__all__ = ["Baseline", "Fill", "Marginal", "Mean", "Missingness", "Zero"]

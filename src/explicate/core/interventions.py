@@ -1,0 +1,168 @@
+"""Changes to what happens inside a model. They compose with `+`; a handle's `intervene` applies and undoes them.
+
+The arithmetic uses operators only, so the same objects work on numpy arrays and torch tensors, and gradients flow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from explicate.core.sites import Site
+from explicate.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Intervention:
+    """A change at one site."""
+
+    site: Site | str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "site", Site.parse(self.site))
+
+    @property
+    def address(self) -> Site:
+        """The site, read."""
+        return Site.parse(self.site)
+
+    def apply(self, activation: Any) -> Any:
+        """The new value of `activation`; its last dimension is the width (for a pattern: the keys)."""
+        raise NotImplementedError(type(self).__name__)
+
+    def __add__(self, other: Intervention | Together) -> Together:
+        return Together((self, *(other.parts if isinstance(other, Together) else (other,))))
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several interventions at once, applied in order."""
+
+    parts: tuple[Intervention, ...]
+
+    def __add__(self, other: Intervention | Together) -> Together:
+        return Together((*self.parts, *(other.parts if isinstance(other, Together) else (other,))))
+
+    def __iter__(self) -> Any:
+        return iter(self.parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Patch(Intervention):
+    """Set the activation to a value taken from elsewhere (activation patching)."""
+
+    value: Any = 0.0
+
+    def apply(self, activation: Any) -> Any:
+        return spread(self.value, activation)
+
+
+@dataclass(frozen=True, eq=False)
+class Ablate(Intervention):
+    """Take a part out: set it to zero, to its mean over a reference set, or to a value from another input.
+
+    Parameters
+    ----------
+    how : "zero", "mean" or "resample".
+    reference : activations (sample, ...) of the reference set; its mean, or for "resample" a row drawn with `seed`.
+    """
+
+    how: Literal["zero", "mean", "resample"] = "zero"
+    reference: Any = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.how not in ("zero", "mean", "resample"):
+            raise InputError(f"ablation {self.how!r} is unknown; use 'zero', 'mean' or 'resample'")
+        if self.how != "zero" and self.reference is None:
+            raise InputError(f"{self.how} ablation of {self.site} needs reference activations; capture them first")
+
+    def apply(self, activation: Any) -> Any:
+        if self.how == "zero":
+            return spread(0.0, activation)
+        reference = np.asarray(self.reference)
+        if self.how == "mean":
+            value = reference.mean(axis=0)
+        else:
+            value = reference[np.random.Generator(np.random.PCG64(self.seed)).integers(len(reference))]
+        return spread(value, activation)
+
+
+@dataclass(frozen=True, eq=False)
+class Steer(Intervention):
+    """Add a direction: h + strength v."""
+
+    direction: Any = 0.0
+    strength: float = 1.0
+
+    def apply(self, activation: Any) -> Any:
+        return activation + self.strength * like(self.direction, activation)
+
+
+@dataclass(frozen=True, eq=False)
+class Scale(Intervention):
+    """Multiply the activation by a factor."""
+
+    factor: float = 1.0
+
+    def apply(self, activation: Any) -> Any:
+        return activation * self.factor
+
+
+@dataclass(frozen=True, eq=False)
+class Project(Intervention):
+    """Remove a direction, h - (u.h) u with u of length one; with `coordinate` c set it instead: h + (c - u.h) u."""
+
+    direction: Any = None
+    coordinate: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        length = float(np.linalg.norm(np.asarray(self.direction, dtype=float))) if self.direction is not None else 0.0
+        if length == 0 or not np.isfinite(length):
+            raise InputError(f"projection at {self.site} needs a direction that is finite and not zero")
+
+    def apply(self, activation: Any) -> Any:
+        unit = np.asarray(self.direction, dtype=float)
+        unit = like(unit / np.linalg.norm(unit), activation)
+        along = (activation * unit).sum(-1)[..., None]
+        return activation + (self.coordinate - along) * unit
+
+
+@dataclass(frozen=True, eq=False)
+class Edit(Intervention):
+    """Add to a weight: `site` is the parameter's path ("model.layers.0.mlp.down_proj.weight")."""
+
+    change: Any = 0.0
+
+    def apply(self, activation: Any) -> Any:
+        return activation + like(self.change, activation)
+
+
+def like(value: Any, activation: Any) -> Any:
+    """`value` as an array of the library, type and place of `activation`."""
+    if type(value) is type(activation) and not isinstance(activation, np.ndarray):
+        return value.to(activation)
+    if isinstance(activation, np.ndarray):
+        return np.asarray(value, dtype=activation.dtype)
+    if isinstance(value, int | float):
+        return value
+    return activation.new_tensor(np.asarray(value))
+
+
+def spread(value: Any, activation: Any) -> Any:
+    """`value`, repeated to the shape of `activation`; an `InputError` names both shapes where that cannot be."""
+    own = np.shape(value)
+    try:
+        fits = np.broadcast_shapes(own, tuple(activation.shape)) == tuple(activation.shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InputError(f"a value of shape {own} does not fit an activation of shape {tuple(activation.shape)}")
+    if isinstance(activation, np.ndarray):
+        return np.broadcast_to(np.asarray(value, dtype=activation.dtype), activation.shape).copy()
+    filled = activation.new_tensor(np.asarray(value)) if not hasattr(value, "detach") else value.to(activation)
+    return filled.expand(activation.shape)

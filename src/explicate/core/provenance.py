@@ -1,0 +1,78 @@
+"""Where an explanation came from: enough to make it again, and what it cost."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from explicate.errors import FileFormatError
+
+PACKAGES = ("explicate", "numpy", "scipy", "scikit-learn", "xarray", "torch", "transformers")
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """Who made an explanation, from what, how, and at what cost.
+
+    Attributes
+    ----------
+    method, parameters : the method's registered name and its fields.
+    model, model_source, model_fingerprint : the model's name, the text that loads it again (or None), its content hash.
+    inputs_fingerprint : content hash of the encoded inputs.
+    seed : what all randomness came from.
+    evaluations, gradients : samples sent forward, and forward and backward, through the model.
+    seconds : wall time.
+    versions : package versions, and "python".
+    created : UTC time, ISO 8601.
+    """
+
+    method: str
+    parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+    model: str = ""
+    model_source: str | None = None
+    model_fingerprint: str = ""
+    inputs_fingerprint: str = ""
+    seed: int = 0
+    evaluations: int = 0
+    gradients: int = 0
+    seconds: float = 0.0
+    versions: dict[str, str] = dataclasses.field(default_factory=lambda: installed_versions())
+    created: str = dataclasses.field(
+        default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    )
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Provenance:
+        """The inverse of `to_json`; fields that a newer version added are an error."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise FileFormatError(
+                f"the provenance cannot be read ({error}); was the file written by a newer version?"
+            ) from error
+
+    def summary(self) -> str:
+        """One line for people."""
+        spent = [f"{self.evaluations:,} evaluations" if self.evaluations else ""]
+        spent.append(f"{self.gradients:,} gradients" if self.gradients else "")
+        cost = " and ".join(part for part in spent if part) or "no evaluations"
+        return f"{self.method} on {self.model}: {cost}, {self.seconds:.2f} s"
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages that matter for a result."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
