@@ -50,9 +50,8 @@ class Explanation:
     def _check(self) -> None:
         for name, leading in self.required.items():
             if name not in self.data:
-                raise InputError(
-                    f"a {type(self).__name__} needs the variable {name!r}; it has {', '.join(map(str, self.data)) or 'none'}"
-                )
+                have = ", ".join(map(str, self.data)) or "none"
+                raise InputError(f"a {type(self).__name__} needs the variable {name!r}; it has {have}")
             dims = tuple(str(dim) for dim in self.data[name].dims)
             if dims[: len(leading)] != leading:
                 raise InputError(f"the variable {name!r} must start with the dimensions {leading}, not {dims}")
