@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# The fast checks: formatter, linter, types, floors.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=.venv/bin
+$bin/ruff format --check src tests perf
+$bin/ruff check src tests perf
+$bin/mypy
+$bin/lint-imports
