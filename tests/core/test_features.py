@@ -1,0 +1,44 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from explicate.core.features import Feature, decode_frame, encode_frame, features_of
+from explicate.errors import InputError
+
+FRAME = pd.DataFrame({"age": [30.0, 40, 50], "job": ["cook", "pilot", "cook"], "active": [True, False, True]})
+
+
+def test_kinds_and_categories_are_read_off_the_frame():
+    features = features_of(FRAME, immutable=["age"])
+    assert [f.kind for f in features] == ["numeric", "categorical", "categorical"]
+    assert features[1].categories == ("cook", "pilot")
+    assert [f.immutable for f in features] == [True, False, False]
+
+
+@given(st.lists(st.tuples(st.floats(-1e9, 1e9), st.sampled_from(["a", "b", "c"])), min_size=1, max_size=20))
+def test_encoding_is_undone_by_decoding(rows):
+    features = (Feature("number"), Feature("letter", "categorical", ("a", "b", "c")))
+    frame = pd.DataFrame(rows, columns=["number", "letter"])
+    back = decode_frame(encode_frame(frame, features), features)
+    assert (back["number"] == frame["number"]).all()
+    assert back["letter"].astype(str).tolist() == frame["letter"].tolist()
+
+
+def test_column_order_does_not_matter_but_names_do():
+    features = features_of(FRAME)
+    assert np.array_equal(encode_frame(FRAME[["job", "active", "age"]], features), encode_frame(FRAME, features))
+    with pytest.raises(InputError, match="column 'job' is missing"):
+        encode_frame(FRAME[["age", "active"]], features)
+
+
+def test_bad_tables_are_named():
+    with pytest.raises(InputError, match="row 1: category 'nurse' is unknown; known are cook, pilot"):
+        encode_frame(FRAME.assign(job=["cook", "nurse", "cook"]), features_of(FRAME))
+    with pytest.raises(InputError, match="'age' is numeric"):
+        encode_frame(FRAME.assign(age=["x", "y", "z"]), features_of(FRAME))
+    with pytest.raises(InputError, match="more than once"):
+        features_of(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+    with pytest.raises(InputError, match="is no column"):
+        features_of(FRAME, immutable=["height"])

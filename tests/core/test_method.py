@@ -1,0 +1,48 @@
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from explicate.attribution.missingness import Baseline, Marginal, Missingness, Zero
+from explicate.core.method import Parameterised
+from explicate.errors import InputError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class Example(Parameterised):
+    steps: int = 5
+    rate: float = 0.5
+    how: str = "fast"
+    missingness: Missingness = field(default_factory=Zero)
+    weights: Any = None
+
+
+def test_parameters_are_read_back():
+    before = Example(7, 0.1, "slow", Marginal(rows=3), np.arange(3.0))
+    after = Example.from_parameters(before.parameters())
+    assert after.parameters() == before.parameters()
+    assert after.missingness == Marginal(rows=3)
+    assert (after.weights == [0, 1, 2]).all()
+
+
+def test_what_a_user_types_is_understood():
+    typed = Example.from_parameters({"steps": "9", "how": "7", "missingness": "marginal", "weights": "[1, 2]"})
+    assert typed.steps == 9
+    assert typed.how == "7"
+    assert typed.missingness == Marginal()
+
+
+def test_the_key_follows_the_parameters():
+    assert Example().key() == Example().key()
+    assert Example().key() != Example(steps=6).key()
+    assert Example().key() != Example(missingness=Baseline(1.0)).key()
+
+
+def test_bad_parameters_are_named():
+    with pytest.raises(UnknownNameError, match="did you mean 'steps'"):
+        Example.from_parameters({"step": 3})
+    with pytest.raises(UnknownNameError, match="no parts named 'nought'"):
+        Example.from_parameters({"missingness": "nought"})
+    with pytest.raises(InputError, match="cannot be written down"):
+        Example(weights=object()).parameters()
