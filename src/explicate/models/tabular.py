@@ -136,8 +136,14 @@ class TabularModel(Model):
         return decode_frame(inputs, self.features)
 
     def feature_labels(self, inputs: Array) -> Mapping[str, Any]:
-        """The features' names as the coordinate "feature"."""
-        return {"feature": list(self.feature_names)}
+        """The features' names as the coordinate "feature", and the values as people write them as "input_text"."""
+        texts = np.empty(inputs.shape, dtype=object)
+        for j, feature in enumerate(self.features):
+            if feature.categories:
+                texts[:, j] = [feature.categories[int(code)] for code in inputs[:, j]]
+            else:
+                texts[:, j] = [f"{value:,.4g}" for value in inputs[:, j]]
+        return {"feature": list(self.feature_names), "input_text": (("sample", "feature"), texts)}
 
     def fingerprint(self) -> str:
         """A hash of the scores on (at most 64 rows of) the background, of the features and of the background."""
