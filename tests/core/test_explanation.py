@@ -45,8 +45,8 @@ def test_what_is_missing_or_not_finite_is_refused():
         Attribution(attribution(np.ones((1, 2))).data.drop_vars("score"), Provenance("test"))
     with pytest.raises(InputError, match="NaN"):
         attribution(np.array([[1.0, np.nan]]))
+    data = attribution(np.ones((2, 2))).data
     with pytest.raises(InputError, match="dimensions"):
-        data = attribution(np.ones((2, 2))).data
         Attribution(data.assign(score=("other", np.ones(2))), Provenance("test"))
 
 

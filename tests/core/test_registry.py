@@ -4,7 +4,7 @@ from explicate.core import registry
 from explicate.errors import UnknownNameError
 
 
-@pytest.fixture()
+@pytest.fixture
 def scratch(monkeypatch):
     monkeypatch.setitem(registry._found, "methods", dict(registry._found["methods"]))
 

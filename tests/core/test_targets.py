@@ -7,7 +7,7 @@ from explicate.errors import TargetError
 from explicate.models.tabular import TabularModel
 
 
-@pytest.fixture()
+@pytest.fixture
 def classifier() -> TabularModel:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(60, 3))

@@ -14,7 +14,7 @@ FRAME = pd.DataFrame({"income": RNG.normal(50, 10, 80), "job": RNG.choice(["cook
 LABELS = np.where(FRAME["income"] + 10 * (FRAME["job"] == "pilot") > 55, "yes", "no")
 
 
-@pytest.fixture()
+@pytest.fixture
 def pipeline():
     parts = make_column_transformer((StandardScaler(), ["income"]), (OneHotEncoder(), ["job"]))
     return make_pipeline(parts, LogisticRegression()).fit(FRAME, LABELS)
