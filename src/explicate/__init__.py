@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from explicate.api import explain, load, rerun
     from explicate.core.explanation import Explanation
     from explicate.core.kinds import (
         Attribution,
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
     from explicate.core.registry import register
     from explicate.core.sites import Site
     from explicate.core.targets import Contrast
+    from explicate.evaluation.comparison import compare
+    from explicate.evaluation.metric import evaluate
+    from explicate.models.language import LanguageModel
+    from explicate.models.loading import load_model
     from explicate.models.tabular import TabularModel
+    from explicate.models.torch_tabular import TorchTabularModel
+    from explicate.models.vision import VisionModel
 
 # name -> module; nothing is imported before it is used, so `import explicate` stays fast and free of torch
 _HOMES = {
@@ -35,8 +42,17 @@ _HOMES = {
     "Narrative": "explicate.core.kinds",
     "Rules": "explicate.core.kinds",
     "Site": "explicate.core.sites",
+    "LanguageModel": "explicate.models.language",
     "TabularModel": "explicate.models.tabular",
+    "TorchTabularModel": "explicate.models.torch_tabular",
+    "VisionModel": "explicate.models.vision",
+    "compare": "explicate.evaluation.comparison",
+    "evaluate": "explicate.evaluation.metric",
+    "explain": "explicate.api",
+    "load": "explicate.api",
+    "load_model": "explicate.models.loading",
     "register": "explicate.core.registry",
+    "rerun": "explicate.api",
 }
 
 __all__ = [
@@ -47,12 +63,21 @@ __all__ = [
     "Counterfactuals",
     "Direction",
     "Explanation",
+    "LanguageModel",
     "Narrative",
     "Rules",
     "Site",
     "TabularModel",
+    "TorchTabularModel",
+    "VisionModel",
     "__version__",
+    "compare",
+    "evaluate",
+    "explain",
+    "load",
+    "load_model",
     "register",
+    "rerun",
 ]
 
 
