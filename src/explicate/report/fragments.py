@@ -50,7 +50,7 @@ def attribution(explanation: Attribution, most: int = 4) -> str:
         )
     else:
         body = picture(pictures.attribution(explanation), "contributions of the features")
-    return f'<div class="explanation">{body}<p class="provenance">{html.escape(explanation.provenance.summary())}</p></div>'
+    return f'<div class="explanation">{body}{_origin(explanation)}</div>'
 
 
 @register("explanation", "fragments")
@@ -62,5 +62,8 @@ def attribution(explanation: Attribution, most: int = 4) -> str:
 @register("narrative", "fragments")
 def any_kind(explanation: Explanation) -> str:
     """A kind without pictures of its own: the arrays as xarray shows them."""
-    line = html.escape(explanation.provenance.summary())
-    return f'<div class="explanation">{explanation.data._repr_html_()}<p class="provenance">{line}</p></div>'
+    return f'<div class="explanation">{explanation.data._repr_html_()}{_origin(explanation)}</div>'
+
+
+def _origin(explanation: Explanation) -> str:
+    return f'<p class="provenance">{html.escape(explanation.provenance.summary())}</p>'

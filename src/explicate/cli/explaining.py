@@ -1,0 +1,206 @@
+"""explicate explain | compare | evaluate | rerun."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from explicate.cli.app import Backend, Json, Out, Resume, Seed, Workers, app, say
+from explicate.cli.inputs import read_inputs, read_settings, read_target
+from explicate.errors import InputError
+
+ModelText = Annotated[
+    str,
+    typer.Argument(
+        help="A name in the zoo (`explicate systems --models`), `package.module:object` of your own code, a .skops or "
+        ".onnx file, or a Hugging Face folder. Pickles are refused."
+    ),
+]
+Inputs = Annotated[
+    str,
+    typer.Argument(help="A CSV or Parquet file; a picture, or the name of a bundled one; a text, or @FILE with texts."),
+]
+Rows = Annotated[str | None, typer.Option(help="Part of a table: 3, 0:20 or 1,5,9.")]
+TargetText = Annotated[
+    str | None, typer.Option("--target", help="Output index or name; A|B for A rather than B. Default: highest score.")
+]
+Background = Annotated[
+    Path | None, typer.Option(help="Table of typical rows, for an estimator that has no background of its own.")
+]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the method.")]
+
+
+@app.command()
+def explain(
+    model: ModelText,
+    inputs: Inputs,
+    method: Annotated[str, typer.Option(help="A method's name (`explicate systems --methods`), or auto.")] = "auto",
+    target: TargetText = None,
+    rows: Rows = None,
+    background: Background = None,
+    settings: Settings = None,
+    seed: Seed = 0,
+    out: Out = Path("explicate-out"),
+    as_json: Json = False,
+) -> None:
+    """Explain a model's scores; writes the explanation (.nc) and a picture (.png).
+
+    Example: `explicate explain smollm2-135m "The capital of France is" --method integrated-gradients`
+    """
+    from explicate import api
+    from explicate.runtime.files import make_folder, replacing
+
+    handle = _model(model, background)
+    make_folder(out)
+    found = api.explain(
+        handle,
+        read_inputs(handle, inputs, rows),
+        method,
+        target=read_target(target),
+        seed=seed,
+        **read_settings(settings or []),
+    )
+    stem = f"{handle.name}-{found.provenance.method}".replace("/", "-").replace(" ", "-")
+    file = found.save(out / f"{stem}.nc")
+    with replacing(out / f"{stem}.png") as temporary:
+        found.plot().figure.savefig(temporary, dpi=130, bbox_inches="tight", format="png")
+    lines = [found.provenance.summary(), *_largest(found), f"explanation: {file}", f"picture:     {out / stem}.png"]
+    result = {
+        "explanation": str(file),
+        "picture": str(out / f"{stem}.png"),
+        "method": found.provenance.method,
+        "parameters": found.provenance.parameters,
+        "model": found.provenance.model,
+        "targets": [str(name) for name in found["target_name"].values],
+        "evaluations": found.provenance.evaluations,
+        "gradients": found.provenance.gradients,
+        "seconds": found.provenance.seconds,
+    }
+    say(result, lines, as_json)
+
+
+@app.command()
+def compare(
+    model: ModelText,
+    inputs: Inputs,
+    methods: Annotated[str, typer.Option(help="Names, separated by commas; default: those that fit the model.")] = "",
+    metrics: Annotated[str, typer.Option(help="Names, separated by commas; default: those that fit.")] = "",
+    target: TargetText = None,
+    rows: Rows = None,
+    background: Background = None,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    backend: Backend = "processes",
+    resume: Resume = True,
+    out: Out = Path("explicate-out/compare"),
+    as_json: Json = False,
+) -> None:
+    """Measure explanations of several methods side by side, at stated cost, beside a random control.
+
+    Example: `explicate compare my_code:credit_model applicants.csv --rows 0:50 --methods kernel-shap,lime`
+    """
+    from explicate.evaluation.comparison import compare as run
+    from explicate.evaluation.comparison import fitting_methods, fitting_metrics
+
+    handle = _model(model, background)
+    comparison = run(
+        handle,
+        read_inputs(handle, inputs, rows),
+        _names(methods) or fitting_methods(handle),
+        _names(metrics) or fitting_metrics(handle),
+        target=read_target(target),
+        seed=seed,
+        folder=out,
+        workers=workers,
+        backend=backend,
+        resume=resume,
+    )
+    say({"folder": str(out), **comparison.to_dict()}, [str(comparison), f"written to {out}"], as_json)
+
+
+@app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="An explanation (.nc) that `explicate explain` wrote.")],
+    model: Annotated[
+        str | None, typer.Option(help="The model, when the file does not say where it comes from.")
+    ] = None,
+    metrics: Annotated[str, typer.Option(help="Names, separated by commas; default: those that fit.")] = "",
+    background: Background = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure one stored explanation: faithfulness, stability, complexity; with intervals and cost."""
+    from explicate.core.kinds import Attribution
+    from explicate.evaluation.comparison import fitting_metrics
+    from explicate.evaluation.metric import evaluate as run
+
+    found = Attribution.load(file)
+    source = model or found.provenance.model_source
+    if source is None:
+        raise InputError(f"{file} does not say where the model {found.provenance.model!r} comes from; give --model")
+    handle = _model(source, background)
+    measured = run(found, handle, _names(metrics) or fitting_metrics(handle), seed=seed)
+    say(
+        {"explanation": str(file), "measurements": [item.to_dict() for item in measured]},
+        [found.provenance.summary(), *(str(item) for item in measured)],
+        as_json,
+    )
+
+
+@app.command()
+def rerun(
+    file: Annotated[Path, typer.Argument(help="An explanation (.nc) that explicate wrote.")],
+    model: Annotated[
+        str | None, typer.Option(help="The model, when the file does not say where it comes from.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an explanation again from its file alone, and say whether it comes out the same (exit code 1 if not)."""
+    from explicate import api
+
+    again = api.rerun(file, None if model is None else _model(model, None))
+    words = "the same" if again.equal else "NOT the same"
+    lines = [
+        again.after.provenance.summary(),
+        f"{words}: largest difference {again.largest_difference:.3g}, largest value {again.largest_value:.3g}",
+        f"model: {'the same' if again.same_model else 'another'} fingerprint",
+    ]
+    result = {
+        "equal": again.equal,
+        "largest_difference": again.largest_difference,
+        "largest_value": again.largest_value,
+        "same_model": again.same_model,
+    }
+    say(result, lines, as_json)
+    if not again.equal:
+        sys.exit(1)
+
+
+def _model(text: str, background: Path | None) -> Any:
+    from explicate.models.loading import load_model
+
+    if background is None:
+        return load_model(text)
+    from explicate.data import table_from_file
+
+    return load_model(text, background=table_from_file(background).frame)
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _largest(found: Any, most: int = 5) -> list[str]:
+    """The largest contributions of the first sample, in words."""
+    from explicate.report.pictures import contributions
+
+    if found.feature_dims not in (("feature",), ("token",)):
+        return []
+    values, labels = contributions(found, 0)
+    order = sorted(range(len(values)), key=lambda j: -abs(values[j]))[:most]
+    width = max(len(labels[j]) for j in order)
+    head = f"{found['target_name'].values[0]}: {float(found['score'].values[0]):.4g}"
+    return [head, *(f"  {labels[j]:<{width}}  {values[j]:+.4g}" for j in order)]
