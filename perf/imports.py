@@ -1,4 +1,4 @@
-"""How long `import explicate` takes, against torch and two peers; each in a fresh interpreter, less an empty one's start.
+"""How long `import explicate` takes, against torch and two peers, each in a fresh interpreter, less an empty one.
 
 Goal: at most 0.3 s, and at most 0.05 of `import torch`.
 """

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from explicate.api import explain, load, rerun
     from explicate.core.explanation import Explanation
+    from explicate.core.interventions import Ablate, Edit, Patch, Project, Scale, Steer
     from explicate.core.kinds import (
         Attribution,
         Circuit,
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 
 # name -> module; nothing is imported before it is used, so `import explicate` stays fast and free of torch
 _HOMES = {
+    "Patch": "explicate.core.interventions",
+    "Ablate": "explicate.core.interventions",
+    "Steer": "explicate.core.interventions",
+    "Scale": "explicate.core.interventions",
+    "Project": "explicate.core.interventions",
+    "Edit": "explicate.core.interventions",
     "Attribution": "explicate.core.kinds",
     "Circuit": "explicate.core.kinds",
     "Concepts": "explicate.core.kinds",
@@ -56,17 +63,23 @@ _HOMES = {
 }
 
 __all__ = [
+    "Ablate",
     "Attribution",
     "Circuit",
     "Concepts",
     "Contrast",
     "Counterfactuals",
     "Direction",
+    "Edit",
     "Explanation",
     "LanguageModel",
     "Narrative",
+    "Patch",
+    "Project",
     "Rules",
+    "Scale",
     "Site",
+    "Steer",
     "TabularModel",
     "TorchTabularModel",
     "VisionModel",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import pkgutil
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any, Literal, TypeVar
@@ -72,8 +73,10 @@ def unknown(name: str, known: list[str], what: str) -> UnknownNameError:
 def _complete_family(family: str) -> None:
     if family in _complete:
         return
-    for module in _BUILT_IN[family]:
-        importlib.import_module(module)
+    for name in _BUILT_IN[family]:
+        package = importlib.import_module(name)
+        for module in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{name}."):
+            importlib.import_module(module.name)  # so a new method is one new file, with no list to add it to
     for entry in entry_points(group=f"explicate.{family}"):
         if entry.name not in _found[family]:
             register(entry.name, family)(entry.load())  # type: ignore[arg-type]
