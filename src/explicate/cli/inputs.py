@@ -24,9 +24,9 @@ def read_inputs(model: Any, given: str, rows: str | None = None) -> Any:
     if model.kind == "table":
         return _rows(model, Path(given), rows)
     if model.kind == "image":
-        from explicate.data.images import IMAGES, image, image_from_file
+        from explicate.data import IMAGES, image_from_file, picture
 
-        return [image(given).pixels if given in IMAGES else image_from_file(given).pixels]
+        return [picture(given).pixels if given in IMAGES else image_from_file(given).pixels]
     if given.startswith("@"):
         path = Path(given[1:])
         if not path.is_file():

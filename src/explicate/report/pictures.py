@@ -67,7 +67,7 @@ def waterfall(explanation: Attribution, sample: int = 0, most: int = 10, ax: Axe
             bars_error.append(float(np.sqrt((errors[rest] ** 2).sum())))
     start = float(explanation["baseline_score"].values[sample]) if "baseline_score" in explanation.data else 0.0
     ends = start + np.cumsum(widths)
-    ax = ax or _axes(height=1.2 + 0.32 * len(names))
+    ax = ax or new_axes(height=1.2 + 0.32 * len(names))
     rows = np.arange(len(names))[::-1]
     ax.barh(rows, widths, left=np.concatenate([[start], ends[:-1]]), color=[_colour(w) for w in widths], height=0.7)
     if bars_error is not None:
@@ -88,7 +88,7 @@ def importance(explanation: Attribution, most: int = 15, ax: Axes | None = None)
     values = np.abs(_flat(explanation)).mean(axis=0)
     names = _feature_names(explanation, values.size)
     order = np.argsort(-values)[:most][::-1]
-    ax = ax or _axes(height=1.0 + 0.28 * len(order))
+    ax = ax or new_axes(height=1.0 + 0.28 * len(order))
     ax.barh(range(len(order)), values[order], color=NEUTRAL, height=0.7)
     ax.set_yticks(range(len(order)), [names[j] for j in order])
     ax.set_xlabel(f"mean |contribution| over {len(explanation)} samples, in units of the score")
@@ -103,7 +103,7 @@ def beeswarm(explanation: Attribution, most: int = 12, ax: Axes | None = None) -
         raise InputError("a beeswarm needs one contribution per input value; use view='importance'")
     names = _feature_names(explanation, values.shape[1])
     order = np.argsort(-np.abs(values).mean(axis=0))[:most][::-1]
-    ax = ax or _axes(height=1.2 + 0.34 * len(order))
+    ax = ax or new_axes(height=1.2 + 0.34 * len(order))
     for row, j in enumerate(order):
         spread = _spread_out(values[:, j])
         low, high = np.quantile(inputs[:, j], [0.02, 0.98])
@@ -119,7 +119,7 @@ def heat_map(explanation: Attribution, sample: int = 0, ax: Axes | None = None, 
     """One image: its attribution as colours over the picture in grey."""
     values = explanation.over_pixels()[sample]
     signed = bool(explanation.data.attrs.get("signed", 1)) and bool((values < 0).any())
-    ax = ax or _axes(width=4, height=4)
+    ax = ax or new_axes(width=4, height=4)
     if overlay:
         ax.imshow(_grey(explanation["inputs"].values[sample]), cmap="gray", vmin=0, vmax=1)
     limit = float(np.percentile(np.abs(values), MAP_LIMIT)) or float(np.abs(values).max()) or 1.0
@@ -155,7 +155,7 @@ def tokens(explanation: Attribution, sample: int = 0, ax: Axes | None = None, li
             used = 0
         rows[-1].append((text, float(value)))
         used += len(text)
-    ax = ax or _axes(height=0.7 + 0.4 * len(rows))
+    ax = ax or new_axes(height=0.7 + 0.4 * len(rows))
     for height, row in enumerate(rows):
         place = 0
         for text, value in row:
@@ -244,7 +244,8 @@ def blend(colour: str, share: float) -> str:
     return "#" + "".join(f"{round(255 + (part - 255) * share):02x}" for part in parts)
 
 
-def _axes(width: float = 7.0, height: float = 4.0) -> Axes:
+def new_axes(width: float = 7.0, height: float = 4.0) -> Axes:
+    """Axes of a new figure; width and height in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.pyplot import isinteractive

@@ -1,0 +1,71 @@
+"""The image: EfficientNet-Lite0 on a picture of a cat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from explicate import api
+from explicate.data import Image, picture
+from explicate.demo.part import Made, Settings, beliefs, measured
+from explicate.models import zoo
+from explicate.report import fragments, pictures
+from explicate.report.document import Figure, Part, Section, comparison_grid
+
+METHODS = ("gradient", "integrated-gradients", "occlusion", "grad-cam", "smooth-grad-cam++")
+METRICS = ("deletion", "insertion", "sparseness", "randomisation")
+OTHERS = ("cat", "coffee", "china", "astronaut")
+
+
+def make(settings: Settings) -> Made:
+    """Explain the cat by five methods, and compare them on four pictures."""
+    model = zoo.load("efficientnet-lite0")
+    cat = picture("cat")
+    batch = model.encode(cat.pixels)
+    best = int(model.predict(batch)[0].argmax())
+    probability = float(model.probabilities(batch, np.array([best]))[0])
+    local = [api.explain(model, cat.pixels, name, target=best, seed=settings.seed) for name in METHODS]
+    comparison = measured(settings, "image", model, [picture(name).pixels for name in OTHERS], METHODS, METRICS, None)
+    files = [each.save(settings.out / f"image-{each.provenance.method}.nc") for each in local]
+    lines, failed = beliefs(comparison, "deletion")
+    mass = np.clip(local[-1].over_pixels()[0], 0, None)
+    face = _inside(model, cat, "face", mass.shape)
+    finding = (
+        f"image: {model.output_name(best)} (class {best}, probability {probability:.2f}); {METHODS[-1]} puts "
+        f"{mass[face].sum() / mass.sum():.0%} of its map on the cat's face, which is {face.mean():.0%} of the picture"
+    )
+    card = {
+        "model": "EfficientNet-Lite0, ImageNet weights",
+        "explained": f"the logit of {model.output_name(best)}",
+        "picture": cat.source,
+        "licence": cat.licence,
+        "fingerprint": model.fingerprint(),
+    }
+    shown = [
+        Figure(fragments.picture(pictures.heat_map(each), each.provenance.method), each.provenance.summary())
+        for each in local
+    ]
+    parts = [
+        Part("Where it saw the cat", ["The same picture, five methods."], shown),
+        Part(
+            "Methods side by side",
+            [
+                f"Four pictures ({', '.join(OTHERS)}). Randomisation: how alike the map of a network with random weights "
+                "is; a method whose map stays the same does not explain this network."
+            ],
+            grid=comparison_grid(comparison),
+        ),
+    ]
+    return Made(
+        Section("An image classifier", card, [finding], parts, lines), [finding], files, "the image model", failed
+    )
+
+
+def _inside(model: Any, picture: Image, box: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The box as the model sees it: a black picture with the box in white goes through the model's own preprocessing."""
+    drawn = np.repeat(picture.mask(box)[..., None], 3, axis=2).astype(np.uint8) * 255
+    white, seen = model.encode(np.full_like(drawn, 255))[0], model.encode(drawn)[0]
+    black = model.encode(np.zeros_like(drawn))[0]
+    found = (seen - black).mean(axis=0) > 0.5 * (white - black).mean(axis=0)
+    return found.reshape(shape)
