@@ -1,0 +1,339 @@
+"""What all metrics share: who is asked what, a number with its interval, and what it cost.
+
+A metric is a frozen dataclass with one method, `compute`, that gives one number per sample. `score` adds the interval
+and the cost. The randomness of a sample depends on the seed and on the sample alone: every method that is compared
+meets the same perturbations, and neither chunks nor workers change a number.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from explicate.core import registry
+from explicate.core.capabilities import Array, Floats, Predictor, require
+from explicate.core.cost import measure
+from explicate.core.kinds import Attribution
+from explicate.core.method import Parameterised
+from explicate.errors import CapabilityError, InputError
+from explicate.runtime.seeds import generator
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and the ends of its 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What some metrics need beside the explanation and the model.
+
+    Attributes
+    ----------
+    explainer : makes the explanation again for changed inputs or a changed model; by default the one that the
+        explanation's provenance names.
+    masks : (sample, row, column), where the object is: booleans, or 0 for the background and 1, 2, ... for instances.
+    training : (inputs, labels) that an estimator can be fitted to again.
+    """
+
+    explainer: Any = None
+    masks: Any = None
+    training: tuple[Any, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a metric computed.
+
+    Attributes
+    ----------
+    values : (sample,); NaN where the metric is not defined for a sample.
+    weights : (sample,), what each sample counts in the mean; by default all the same.
+    chance : (sample,), what an attribution without information would get, where that is known in closed form.
+    details : further arrays with the sample as first dimension (curves, for example); what begins with another
+        dimension must be the same for all samples and its name must begin with "grid_".
+    notes : caveats, one sentence each.
+    verdict : "pass", "fail" or "inconclusive", for a metric that is a test.
+    """
+
+    values: Floats
+    weights: Floats | None = None
+    chance: Floats | None = None
+    details: Mapping[str, Array] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """One metric of one explanation.
+
+    Attributes
+    ----------
+    metric : its registered name. parameters : its fields.
+    values, weights : (sample,); NaN values are samples that the metric is not defined for.
+    interval : 95 % percentile bootstrap over the samples; its estimate is the weighted mean. None without any value.
+    higher_is_better : None where neither end is.
+    evaluations, gradients, seconds : what measuring cost.
+    chance : what an attribution without information would get, where that is known in closed form.
+    details : arrays behind the number, see `Scores`. notes : caveats.
+    verdict : "pass", "fail" or "inconclusive" for a metric that is a test, else None.
+    """
+
+    metric: str
+    values: Floats
+    weights: Floats
+    interval: Interval | None
+    higher_is_better: bool | None
+    evaluations: int
+    gradients: int
+    seconds: float
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    chance: Floats | None = None
+    details: Mapping[str, Array] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    verdict: str | None = None
+
+    @property
+    def value(self) -> float:
+        """The weighted mean over the samples for which it is defined; NaN where there are none."""
+        return weighted_mean(self.values, self.weights)
+
+    @property
+    def undefined(self) -> int:
+        """Number of samples that the metric is not defined for."""
+        return int((~np.isfinite(self.values)).sum())
+
+    @property
+    def chance_level(self) -> float | None:
+        """The mean of `chance` over the samples."""
+        return None if self.chance is None else weighted_mean(self.chance, self.weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, without `details`; undefined numbers are None."""
+        return {
+            "metric": self.metric,
+            "parameters": dict(self.parameters),
+            "value": _number(self.value),
+            "low": None if self.interval is None else _number(self.interval.low),
+            "high": None if self.interval is None else _number(self.interval.high),
+            "higher_is_better": self.higher_is_better,
+            "chance": None if self.chance_level is None else _number(self.chance_level),
+            "verdict": self.verdict,
+            "samples": len(self.values),
+            "undefined": self.undefined,
+            "evaluations": self.evaluations,
+            "gradients": self.gradients,
+            "seconds": self.seconds,
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        if self.interval is None:
+            return f"{self.metric}: undefined for all {len(self.values)} samples ({'; '.join(self.notes)})"
+        better = {True: ", higher is better", False: ", lower is better", None: ""}[self.higher_is_better]
+        chance = "" if self.chance_level is None else f", chance {self.chance_level:.3g}"
+        verdict = "" if self.verdict is None else f", {self.verdict}"
+        return (
+            f"{self.metric}: {self.value:.4g} [{self.interval.low:.4g}, {self.interval.high:.4g}]"
+            f"{better}{chance}{verdict} ({self.evaluations:,} evaluations)"
+        )
+
+
+@dataclass(frozen=True)
+class Metric(Parameterised):
+    """Base of all metrics on attributions. A subclass is a frozen dataclass with one method, `compute`.
+
+    Class attributes
+    ----------------
+    higher_is_better : None where neither end is.
+    range : the values it can take.
+    needs : the capability that the model must offer; None where the explanation alone is enough.
+    kinds : kinds of model that it is for.
+    needs_explainer, needs_masks, needs_training : which parts of the context it cannot do without.
+    chance : what an attribution without information gets, in words.
+    """
+
+    higher_is_better: ClassVar[bool | None] = True
+    range: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
+    needs: ClassVar[type | None] = Predictor
+    kinds: ClassVar[tuple[str, ...]] = ("table", "image", "text")
+    needs_explainer: ClassVar[bool] = False
+    needs_masks: ClassVar[bool] = False
+    needs_training: ClassVar[bool] = False
+    chance: ClassVar[str] = "the value of the method `random` in the same table"
+
+    @abstractmethod
+    def compute(
+        self, explanation: Attribution, model: Any, rngs: Sequence[np.random.Generator], context: Context
+    ) -> Scores:
+        """Score every sample; `rngs` has one generator per sample."""
+
+    def cost(self, explanation: Attribution, model: Any) -> int:
+        """Evaluations that `compute` will spend on all samples; it does not depend on the attributions."""
+        return 0
+
+    def verdict(self, interval: Interval) -> str | None:
+        """For a metric that is a test: "pass", "fail" or "inconclusive"."""
+        return None
+
+    def score(
+        self,
+        explanation: Attribution,
+        model: Any = None,
+        *,
+        seed: int = 0,
+        explainer: Any = None,
+        masks: Any = None,
+        training: tuple[Any, Any] | None = None,
+    ) -> Measurement:
+        """Measure an explanation.
+
+        Parameters
+        ----------
+        explanation : of the model's scores.
+        model : the handle that was explained; not needed where `needs` is None.
+        seed : the perturbations come from it, and from each sample's content.
+        explainer, masks, training : see `Context`.
+
+        Raises
+        ------
+        CapabilityError : the model, or the context, lacks what the metric needs.
+        InputError : the explanation does not fit the model or the metric.
+        """
+        self._check(explanation, model, masks, training)
+        if self.needs_explainer and explainer is None:
+            explainer = explainer_of(explanation)
+        context = Context(explainer, None if masks is None else np.asarray(masks), training)
+        with measure() as cost:
+            found = self.compute(explanation, model, self.generators(explanation, seed), context)
+        return self._measurement(found, cost.evaluations, cost.gradients, cost.seconds)
+
+    def joined(self, parts: Sequence[Measurement]) -> Measurement:
+        """One measurement of consecutive parts of the samples."""
+        grids = {name: array for name, array in parts[0].details.items() if name.startswith("grid_")}
+        rows = [name for name in parts[0].details if name not in grids]
+        chances = [part.chance for part in parts]
+        found = Scores(
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([part.weights for part in parts]),
+            None if any(item is None for item in chances) else np.concatenate([c for c in chances if c is not None]),
+            {**grids, **{name: np.concatenate([part.details[name] for part in parts]) for name in rows}},
+            tuple(dict.fromkeys(note for part in parts for note in part.notes if not note.startswith(UNDEFINED))),
+        )
+        return self._measurement(
+            found,
+            sum(part.evaluations for part in parts),
+            sum(part.gradients for part in parts),
+            sum(part.seconds for part in parts),
+        )
+
+    def generators(self, explanation: Attribution, seed: int) -> list[np.random.Generator]:
+        """One generator per sample, from the metric, the sample and its target."""
+        inputs, targets = np.asarray(explanation["inputs"].values), explanation.targets
+        return [generator(seed, self.name, inputs[i], targets[i]) for i in range(len(inputs))]
+
+    def _check(self, explanation: Attribution, model: Any, masks: Any, training: Any) -> None:
+        if self.needs is not None:
+            if model is None:
+                raise InputError(f"{self.name} asks the model: give it as `model`")
+            require(model, self.needs, self.name)
+        kind = str(explanation.data.attrs.get("model_kind", getattr(model, "kind", "table")))
+        if kind not in self.kinds:
+            raise InputError(f"{self.name} is for models of {' and '.join(self.kinds)}, not of {kind}")
+        if model is not None and model.kind != kind:
+            raise InputError(f"the explanation is of a {kind} model, {model.name!r} is one of {model.kind}")
+        if self.needs_masks and masks is None:
+            raise CapabilityError(f"{self.name} needs to know where the object is: give `masks` (sample, row, column)")
+        if self.needs_masks and len(masks) != len(explanation):
+            raise InputError(f"{self.name}: {len(masks)} masks for {len(explanation)} samples; give one for each")
+        if self.needs_training and training is None:
+            raise CapabilityError(f"{self.name} fits the model again: give `training`, inputs and labels")
+
+    def _measurement(self, found: Scores, evaluations: int, gradients: int, seconds: float) -> Measurement:
+        values = np.asarray(found.values, dtype=float)
+        weights = np.ones(len(values)) if found.weights is None else np.asarray(found.weights, dtype=float)
+        interval = weighted_interval(values, weights)
+        notes = found.notes
+        undefined = int((~np.isfinite(values)).sum())
+        if undefined:
+            notes = (*notes, f"{UNDEFINED} {undefined} of {len(values)} samples, which are left out")
+        return Measurement(
+            metric=self.name,
+            values=values,
+            weights=weights,
+            interval=interval,
+            higher_is_better=self.higher_is_better,
+            evaluations=evaluations,
+            gradients=gradients,
+            seconds=seconds,
+            parameters=self.parameters(),
+            chance=found.chance,
+            details=found.details,
+            notes=notes,
+            verdict=None if interval is None else self.verdict(interval),
+        )
+
+
+UNDEFINED = "not defined for"
+
+
+def evaluate(
+    explanation: Attribution, model: Any = None, metrics: Sequence[str | Metric] = (), **options: Any
+) -> list[Measurement]:
+    """Measure one explanation by several metrics.
+
+    Parameters
+    ----------
+    metrics : names, classes or metrics.
+    options : `seed`, `explainer`, `masks`, `training`, as `Metric.score` takes them.
+    """
+    return [metric_of(metric).score(explanation, model, **options) for metric in metrics]
+
+
+def metric_of(metric: Any) -> Metric:
+    """A metric from its name, its class or itself."""
+    if isinstance(metric, str):
+        metric = registry.find(metric, "metrics")
+    found = metric() if isinstance(metric, type) else metric
+    if not isinstance(found, Metric):
+        raise InputError(f"{found!r} is no metric; give a registered name or a Metric")
+    return found
+
+
+def explainer_of(explanation: Attribution) -> Any:
+    """The method that made an explanation, with its parameters."""
+    about = explanation.provenance
+    return registry.find(about.method, "methods").from_parameters(about.parameters)
+
+
+def weighted_mean(values: Floats, weights: Floats) -> float:
+    """The mean of the finite values; NaN where there are none, or all weigh nothing."""
+    good = np.isfinite(values) & (weights > 0)
+    return float(np.average(values[good], weights=weights[good])) if good.any() else float("nan")
+
+
+def weighted_interval(values: Floats, weights: Floats, seed: int = 0) -> Interval | None:
+    """The weighted mean with its 95 % percentile bootstrap interval over samples; None without any finite value."""
+    good = np.isfinite(values) & (weights > 0)
+    if not good.any():
+        return None
+    kept, shares = values[good], weights[good]
+    rng = generator(seed)
+    picks = rng.integers(len(kept), size=(RESAMPLES, len(kept)))
+    means = (kept * shares)[picks].sum(axis=1) / shares[picks].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(np.average(kept, weights=shares)), float(low), float(high))
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
