@@ -11,9 +11,9 @@ from explicate.runtime.files import make_folder
 from explicate.runtime.progress import track
 
 INTRODUCTION = (
-    "Three models explained on real inputs: which parts of the input speak for the answer, according to several methods; "
-    "which of those methods can be believed, measured beside a random control at a stated number of model evaluations; "
-    "and what happens when the model is changed where an explanation points."
+    "Three models explained on real inputs: which parts of the input speak for the answer, according to several "
+    "methods; which of those methods can be believed, measured beside a random control at a stated number of model "
+    "evaluations; and what happens when the model is changed where an explanation points."
 )
 
 

@@ -51,8 +51,8 @@ def make(settings: Settings) -> Made:
         Part(
             "Methods side by side",
             [
-                f"Four pictures ({', '.join(OTHERS)}). Randomisation: how alike the map of a network with random weights "
-                "is; a method whose map stays the same does not explain this network."
+                f"Four pictures ({', '.join(OTHERS)}). Randomisation: how alike the map of a network with random "
+                "weights is; a method whose map stays the same does not explain this network."
             ],
             grid=comparison_grid(comparison),
         ),
@@ -63,7 +63,7 @@ def make(settings: Settings) -> Made:
 
 
 def _inside(model: Any, picture: Image, box: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The box as the model sees it: a black picture with the box in white goes through the model's own preprocessing."""
+    """The box as the model sees it: a black picture with a white box goes through the model's own preprocessing."""
     drawn = np.repeat(picture.mask(box)[..., None], 3, axis=2).astype(np.uint8) * 255
     white, seen = model.encode(np.full_like(drawn, 255))[0], model.encode(drawn)[0]
     black = model.encode(np.zeros_like(drawn))[0]

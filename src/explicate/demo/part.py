@@ -89,8 +89,8 @@ def beliefs(comparison: Comparison, decisive: str) -> tuple[list[str], tuple[str
     if sound:
         lines.insert(0, f"On these inputs {_listed(sound)} beat{'s' if len(sound) == 1 else ''} the random control.")
     lines.append(
-        "All figures are for these samples and this meaning of absent; another meaning can reverse a ranking, so decide "
-        "which perturbation you care about first."
+        "All figures are for these samples and this meaning of absent; another meaning can reverse a ranking, so "
+        "decide which perturbation you care about first."
     )
     return lines, tuple(dict.fromkeys(failed))
 
