@@ -66,7 +66,7 @@ class Complexity(Concentration):
 
     higher_is_better: ClassVar[bool | None] = False
     range: ClassVar[tuple[float, float]] = (0.0, np.inf)
-    chance: ClassVar[str] = "about log n - 0.31 for independent Gaussian attributions"
+    chance: ClassVar[str] = "about log n - 0.28 for independent Gaussian attributions"
 
     def of(self, sizes: Floats) -> float:
         return entropy(sizes)
