@@ -48,9 +48,7 @@ def write_text(path: str | Path, content: str) -> Path:
 
 def write_json(path: str | Path, value: Any) -> Path:
     """Write `value` as indented JSON with sorted keys and a final newline; NaN is refused."""
-    return write_text(
-        path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-    )
+    return write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def make_folder(path: str | Path) -> Path:
@@ -59,9 +57,7 @@ def make_folder(path: str | Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"cannot make the folder {path}: {error.strerror or error}; choose another"
-        ) from error
+        raise OutputError(f"cannot make the folder {path}: {error.strerror or error}; choose another") from error
     return path
 
 

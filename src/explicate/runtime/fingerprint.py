@@ -58,7 +58,9 @@ def _feed(state: Any, value: Any) -> None:
     elif isinstance(value, float):
         _tagged(state, "float", repr(value).encode())
     else:
-        raise TypeError(f"cannot take the fingerprint of a {type(value).__name__}: turn it into arrays, numbers or text")
+        raise TypeError(
+            f"cannot take the fingerprint of a {type(value).__name__}: turn it into arrays, numbers or text"
+        )
 
 
 def _tagged(state: Any, tag: str, content: Any) -> None:

@@ -20,9 +20,7 @@ def wanted() -> bool:
 
 def track(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     """Iterate over `items` under a progress bar that says `label`, the rate and the time left."""
-    yield from tqdm(
-        items, desc=label, total=total, disable=not wanted(), leave=False, file=sys.stderr, delay=0.5
-    )
+    yield from tqdm(items, desc=label, total=total, disable=not wanted(), leave=False, file=sys.stderr, delay=0.5)
 
 
 def bar(total: int, label: str, done: int = 0) -> tqdm:  # type: ignore[type-arg]

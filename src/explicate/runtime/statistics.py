@@ -1,0 +1,295 @@
+"""Intervals and tests for measured values: bootstrap over clusters, paired differences, exact and corrected tests.
+
+Values that belong together (the questions about one story, the epochs of one sample) form a cluster, and are resampled
+together; treating them as independent makes intervals too narrow.
+
+Sources: Efron, Tibshirani (1993), chapters 13 and 16; Miller (2024), "Adding Error Bars to Evals", arXiv 2411.00640,
+for clustered standard errors; Wilson (1927); McNemar (1947); Holm (1979).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from explicate.errors import InputError
+
+Floats = NDArray[np.float64]
+Statistic = Callable[[Floats], float]
+FEW_CLUSTERS = 10
+FEW_VALUES = 30
+BLOCK = 1 << 22  # numbers held at once while resampling
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its interval.
+
+    Attributes
+    ----------
+    value : the statistic of all values. low, high : the interval's ends, in the same unit.
+    standard_error : clustered, for means; the spread of the resampled statistics for others.
+    n, clusters : number of values, and of clusters (equal where each value stands alone).
+    method : "bootstrap", "t" or "wilson". level : coverage, 0 to 1.
+    """
+
+    value: float
+    low: float
+    high: float
+    standard_error: float
+    n: int
+    clusters: int
+    method: str
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 lies outside."""
+        return self.low > 0 or self.high < 0
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    statistic: Statistic | None = None,
+    *,
+    clusters: Sequence[Any] | None = None,
+    strata: Sequence[Any] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile bootstrap of a statistic, resampling whole clusters, within strata if given.
+
+    Parameters
+    ----------
+    values : (n,) or (n, ...), finite; the whole statistic is computed again for each resample.
+    statistic : of an array like `values`; None is the mean, which has a fast path.
+    clusters : (n,), equal labels are resampled together; None lets each value stand alone.
+    strata : (n,), resampling keeps the number of clusters of each; a cluster must lie within one stratum.
+    resamples : number of resamples. seed : they come from it alone. level : coverage.
+
+    Notes
+    -----
+    With fewer than 10 clusters the interval of a mean is Student's t with clusters - 1 degrees of freedom, and a
+    warning says so: percentiles of so few resampled clusters are too narrow.
+
+    Raises
+    ------
+    InputError : no finite values, fewer than two clusters, or labels that do not fit.
+    """
+    array = _finite(values)
+    members = _clusters(array, clusters)
+    if len(members) < 2:
+        raise InputError(f"an interval needs at least 2 independent values, there {'is' if len(members) else 'are'} "
+                         f"{len(members)}; measure more samples")  # fmt: skip
+    groups = _strata(members, strata, len(array))
+    mean = statistic is None
+    point = float(array.mean()) if statistic is None else float(statistic(array))
+    if mean and array.ndim == 1 and len(members) < FEW_CLUSTERS and strata is None:
+        warnings.warn(f"only {len(members)} clusters: the interval is Student's t", stacklevel=2)
+        return t_interval(array, clusters=clusters, level=level)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    if mean and array.ndim == 1:
+        drawn = _resampled_means(array, members, groups, resamples, rng)
+    else:
+        chosen = statistic or _mean
+        drawn = np.array([chosen(array[_resample(members, groups, rng)]) for _ in range(resamples)])
+    if not np.isfinite(drawn).all():
+        raise InputError("the statistic is undefined for some resamples; use one that is defined for all")
+    tail = (1 - level) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    error = clustered_error(array, clusters) if mean and array.ndim == 1 else float(drawn.std(ddof=1))
+    return Interval(point, float(low), float(high), error, len(array), len(members), "bootstrap", level)
+
+
+def clustered_error(values: ArrayLike, clusters: Sequence[Any] | None = None) -> float:
+    """Standard error of the mean: sqrt(C/(C-1) sum_c (sum_{i in c} (s_i - mean))^2) / n."""
+    array = _finite(values)
+    members = _clusters(array, clusters)
+    count = len(members)
+    if count < 2:
+        raise InputError("a standard error needs at least 2 independent values; measure more samples")
+    sums = np.array([(array[rows] - array.mean()).sum() for rows in members]) if clusters is not None else (
+        array - array.mean()
+    )  # fmt: skip
+    return float(math.sqrt(count / (count - 1) * float((sums**2).sum())) / len(array))
+
+
+def design_effect(values: ArrayLike, clusters: Sequence[Any]) -> float:
+    """How many times the variance of the mean is larger than if all values were independent."""
+    naive = clustered_error(values)
+    if naive == 0:
+        return 1.0
+    return (clustered_error(values, clusters) / naive) ** 2
+
+
+def t_interval(values: ArrayLike, *, clusters: Sequence[Any] | None = None, level: float = 0.95) -> Interval:
+    """Mean with Student's t interval; with clusters, clustered error and clusters - 1 degrees of freedom."""
+    from scipy import stats
+
+    array = _finite(values)
+    members = _clusters(array, clusters)
+    error = clustered_error(array, clusters)
+    half = float(stats.t.ppf(0.5 + level / 2, len(members) - 1)) * error
+    point = float(array.mean())
+    return Interval(point, point - half, point + half, error, len(array), len(members), "t", level)
+
+
+def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
+    """A proportion with Wilson's score interval; never empty, also at 0 and 1.
+
+    Parameters
+    ----------
+    successes, n : whole numbers, 0 <= successes <= n, n >= 1.
+    """
+    from scipy import stats
+
+    if n < 1 or not 0 <= successes <= n:
+        raise InputError(f"{successes} successes of {n}: give whole numbers with 0 <= successes <= n and n >= 1")
+    z = float(stats.norm.ppf(0.5 + level / 2))
+    share = successes / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return Interval(share, low, high, math.sqrt(share * (1 - share) / n), n, n, "wilson", level)
+
+
+def proportion_interval(
+    values: ArrayLike, *, clusters: Sequence[Any] | None = None, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """A share of yes (1) among values 0 and 1: Wilson for few values or a share of 0 or 1, else the bootstrap."""
+    array = _finite(values)
+    if not np.isin(array, (0, 1)).all():
+        raise InputError("a proportion is of values 0 and 1")
+    if len(array) < FEW_VALUES or array.min() == array.max():
+        return wilson_interval(int(array.sum()), len(array), level)
+    return bootstrap_interval(array, clusters=clusters, seed=seed, level=level)
+
+
+def paired_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    ids: tuple[Sequence[Any], Sequence[Any]] | None = None,
+    clusters: Sequence[Any] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Mean of first - second over the same samples, with a cluster bootstrap interval.
+
+    Parameters
+    ----------
+    first, second : (n,), of the same samples in the same order.
+    ids : the samples' names in both; unequal ones are refused.
+    """
+    one, two = _finite(first), _finite(second)
+    if one.shape != two.shape:
+        raise InputError(f"a paired difference needs the same samples; there are {len(one)} and {len(two)}")
+    if ids is not None and list(ids[0]) != list(ids[1]):
+        raise InputError("a paired difference needs the same samples in the same order; the ids differ")
+    return bootstrap_interval(one - two, clusters=clusters, resamples=resamples, seed=seed, level=level)
+
+
+def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
+    """Exact two-sided p-value that two binary scores of the same samples have the same share of 1.
+
+    Source: McNemar (1947), with the binomial distribution of the discordant pairs.
+    """
+    from scipy import stats
+
+    one, two = _finite(first), _finite(second)
+    if one.shape != two.shape or not np.isin(one, (0, 1)).all() or not np.isin(two, (0, 1)).all():
+        raise InputError("McNemar's test needs two equally long arrays of 0 and 1")
+    only_first, only_second = int(((one == 1) & (two == 0)).sum()), int(((one == 0) & (two == 1)).sum())
+    discordant = only_first + only_second
+    return 1.0 if discordant == 0 else float(stats.binomtest(only_first, discordant).pvalue)
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """P-values corrected for their number, step down: the chance of any false finding stays below the level."""
+    array = _finite(p_values)
+    if ((array < 0) | (array > 1)).any():
+        raise InputError("p-values lie between 0 and 1")
+    order = np.argsort(array)
+    steps = array[order] * (len(array) - np.arange(len(array)))
+    corrected = np.empty_like(array)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean())
+
+
+def _finite(values: ArrayLike) -> Floats:
+    array = np.asarray(values, dtype=float)
+    if array.ndim == 0 or len(array) == 0:
+        raise InputError("there are no values to sum up")
+    if not np.isfinite(array).all():
+        place = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise InputError(f"value {place} is NaN or infinite; leave undefined values out and say how many there are")
+    return array
+
+
+def _clusters(array: Floats, clusters: Sequence[Any] | None) -> list[NDArray[np.int64]]:
+    """The rows of each cluster."""
+    if clusters is None:
+        return list(np.arange(len(array))[:, None])
+    if len(clusters) != len(array):
+        raise InputError(f"{len(clusters)} cluster labels for {len(array)} values; give one each")
+    _, labels = np.unique(np.asarray([str(label) for label in clusters]), return_inverse=True)
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+
+
+def _strata(members: list[NDArray[np.int64]], strata: Sequence[Any] | None, n: int) -> list[NDArray[np.int64]]:
+    """Indices of the clusters of each stratum."""
+    if strata is None:
+        return [np.arange(len(members))]
+    if len(strata) != n:
+        raise InputError(f"{len(strata)} strata for {n} values; give one each")
+    names = []
+    for rows in members:
+        own = {str(strata[row]) for row in rows}
+        if len(own) > 1:
+            raise InputError(f"a cluster lies in the strata {', '.join(sorted(own))}; it must lie in one")
+        names.append(own.pop())
+    return [np.array([i for i, name in enumerate(names) if name == stratum]) for stratum in sorted(set(names))]
+
+
+def _resample(
+    members: list[NDArray[np.int64]], groups: list[NDArray[np.int64]], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    drawn = np.concatenate([group[rng.integers(len(group), size=len(group))] for group in groups])
+    return np.concatenate([members[cluster] for cluster in drawn])
+
+
+def _resampled_means(
+    array: Floats,
+    members: list[NDArray[np.int64]],
+    groups: list[NDArray[np.int64]],
+    resamples: int,
+    rng: np.random.Generator,
+) -> Floats:
+    sums = np.array([array[rows].sum() for rows in members])
+    sizes = np.array([len(rows) for rows in members], dtype=float)
+    totals, counts = np.zeros(resamples), np.zeros(resamples)
+    for group in groups:
+        step = max(1, BLOCK // len(group))
+        for start in range(0, resamples, step):
+            stop = min(start + step, resamples)
+            drawn = group[rng.integers(len(group), size=(stop - start, len(group)))]
+            totals[start:stop] += sums[drawn].sum(axis=1)
+            counts[start:stop] += sizes[drawn].sum(axis=1)
+    return totals / counts
