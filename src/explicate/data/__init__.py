@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from explicate.data.images import IMAGES, Box, Image, image_from_file, picture
+from explicate.data.shapes import Shapes, rendered_shapes
 from explicate.data.tables import TABLES, Table, Task, table, table_from_file
 
 __all__ = [
@@ -10,10 +11,12 @@ __all__ = [
     "TABLES",
     "Box",
     "Image",
+    "Shapes",
     "Table",
     "Task",
     "image_from_file",
     "picture",
+    "rendered_shapes",
     "table",
     "table_from_file",
 ]
