@@ -40,7 +40,7 @@ def claim_lines(result: dict[str, Any]) -> list[str]:
 
 def readme_table(folder: Path) -> str:
     """The README's table: one row per system; those without a result are listed as not yet."""
-    rows = ["| system | family | year | bars met | claimed · measured (an example) |", "|---|---|---|---|---|"]
+    rows = ["| system | what it does | year | bars met | claimed · measured (an example) |", "|---|---|---|---|---|"]
     for one in systems():
         path = folder / f"{one.name}.json"
         rows.append(_row(one, read_result(path) if path.is_file() else None))
@@ -70,9 +70,9 @@ def rewrite(readme: Path, folder: Path) -> str:
 
 
 def _row(one: System, result: dict[str, Any] | None) -> str:
-    title = one.title.replace("|", "\\|")
+    short, _, what = one.title.replace("|", "\\|").partition(" — ")
     if result is None:
-        return f"| {title} | {one.family} | {one.year} | not yet | |"
+        return f"| {short} | {what} | {one.year} | not yet | |"
     judged = [claim for claim in result["claims"] if claim["met"] is not None]
     met = f"{sum(claim['met'] for claim in judged)} of {len(judged)}"
     first = next((c for c in judged if c["claimed"] is not None), judged[0] if judged else None)
@@ -80,7 +80,7 @@ def _row(one: System, result: dict[str, Any] | None) -> str:
     if first is not None:
         claimed = _number(first["claimed"]) if first["claimed"] is not None else f"bar {first['bar']}"
         example = f"{first['claim']}: {claimed} · {_number(first['measured'])}".replace("|", "\\|")
-    return f"| [{title}](results/{one.name}.json) | {one.family} | {one.year} | {met} | {example} |"
+    return f"| [{short}](results/{one.name}.json) | {what} | {one.year} | {met} | {example} |"
 
 
 def _number(value: Any) -> str:

@@ -1,0 +1,127 @@
+"""The command line as a user types it, in a process of its own where the exit code matters."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+CODE = """
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+import explicate as ex
+
+def tumour():
+    rows, labels = load_breast_cancer(return_X_y=True, as_frame=True)
+    rows = rows.iloc[:, :4]
+    return ex.TabularModel(make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, labels), rows, name="tumour")
+
+def failing():
+    def broken(rows):
+        raise RuntimeError("no licence")
+    return ex.TabularModel(broken, load_breast_cancer().data[:, :4])
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("user")
+    (place / "mine.py").write_text(CODE)
+    rows: pd.DataFrame = load_breast_cancer(as_frame=True).data.iloc[:, :4]
+    rows.head(6).to_csv(place / "rows.csv", index=False)
+    rows.head(6).assign(extra=1.0).rename(columns={rows.columns[0]: "other"}).to_csv(place / "wrong.csv", index=False)
+    (place / "model.pkl").write_bytes(b"anything")
+    return place
+
+
+def explicate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "EXPLICATE_PROGRESS": "0"}
+    command = [sys.executable, "-c", "from explicate.cli import main; main()", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=300)
+
+
+def test_a_users_model_is_explained_stored_and_made_again(folder):
+    done = explicate(folder, "explain", "mine:tumour", "rows.csv", "--rows", "0:2", "--method", "kernel-shap", "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (folder / said["explanation"]).exists()
+    assert (folder / said["picture"]).read_bytes().startswith(b"\x89PNG")
+    assert said["evaluations"] > 0
+    again = explicate(folder, "rerun", said["explanation"], "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["equal"] is True
+
+
+def test_settings_reach_the_method(folder):
+    words = ("--method", "feature-ablation", "--set", "missingness=mean", "--json")
+    said = json.loads(explicate(folder, "explain", "mine:tumour", "rows.csv", "--rows", "1", *words).stdout)
+    assert said["parameters"]["missingness"] == {"name": "mean"}
+
+
+def test_a_comparison_is_written_and_resumed(folder):
+    words = ("compare", "mine:tumour", "rows.csv", "--methods", "feature-ablation,kernel-shap", "--metrics", "deletion")
+    first = explicate(folder, *words, "--out", "side-by-side", "--json")
+    assert first.returncode == 0, first.stderr
+    assert "random" in first.stdout
+    second = explicate(folder, *words, "--out", "side-by-side", "--json")
+    drop = {"seconds"}
+    assert _without(json.loads(first.stdout), drop) == _without(json.loads(second.stdout), drop)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("explain", "mine:tumour", "wrong.csv"), 2, "mean radius"),
+        (("explain", "mine:tumour", "absent.csv"), 2, "absent.csv"),
+        (("explain", "mine:tumour", "rows.csv", "--method", "kernel-shop"), 2, "did you mean 'kernel-shap'"),
+        (("explain", "mine:tumour", "rows.csv", "--target", "7"), 2, "target 7 is out of range"),
+        (("explain", "mine:tumour", "rows.csv", "--rows", "x"), 2, "cannot take rows 'x'"),
+        (("explain", "mine:tumour", "rows.csv", "--set", "budget"), 2, "write NAME=VALUE"),
+        (("explain", "mine:absent", "rows.csv"), 2, "absent"),
+        (("explain", "model.pkl", "rows.csv"), 2, "pickle"),
+        (("explain", "mine:failing", "rows.csv"), 3, "no licence"),
+        (("explain", "mine:tumour", "rows.csv", "--out", "rows.csv/below"), 4, "rows.csv"),
+        (("systems", "lime"), 2, "lime"),
+        (("rerun", "rows.csv"), 2, "rows.csv"),
+        (("reproduce", "find"), 2, "no reproduction yet"),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(folder, words, code, message):
+    done = explicate(folder, *words)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().count("\n") == 0
+
+
+def test_errors_are_json_for_machines(folder):
+    done = explicate(folder, "systems", "nothing-like-it", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["type"] == "UnknownNameError"
+
+
+def test_the_catalogue_lists_all_63(folder):
+    said = json.loads(explicate(folder, "systems", "--json").stdout)
+    assert len(said["systems"]) == 63
+    for kind in ("--methods", "--metrics", "--models"):
+        listed = json.loads(explicate(folder, "systems", kind, "--json").stdout)[kind[2:]]
+        assert listed
+        assert all(text and not text.startswith("None") for text in listed.values()), listed
+
+
+def test_help_names_every_command(folder):
+    shown = explicate(folder, "--help").stdout
+    for command in ("demo", "explain", "compare", "evaluate", "reproduce", "systems", "rerun"):
+        assert command in shown
+
+
+def _without(value, keys):
+    if isinstance(value, dict):
+        return {key: _without(item, keys) for key, item in value.items() if key not in keys}
+    return [_without(item, keys) for item in value] if isinstance(value, list) else value
