@@ -177,7 +177,7 @@ def _inner(changes: Array, weights: Array) -> Floats:
     return np.asarray(changes.reshape(len(changes), -1) @ weights.ravel(), dtype=float)
 
 
-@register("completeness-gap", "metrics")
+@register("completeness", "metrics")
 @dataclass(frozen=True)
 class CompletenessGap(Metric):
     """How far the attributions are from adding up to score - baseline score. Lower is better; 0 is complete.

@@ -21,17 +21,7 @@ from explicate.core.kinds import Attribution
 from explicate.core.method import Parameterised
 from explicate.errors import CapabilityError, InputError
 from explicate.runtime.seeds import generator
-
-RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate and the ends of its 95 % interval."""
-
-    estimate: float
-    low: float
-    high: float
+from explicate.runtime.statistics import FEW_CLUSTERS, Interval, bootstrap_interval, paired_difference, t_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +53,6 @@ class Scores:
     details : further arrays with the sample as first dimension (curves, for example); what begins with another
         dimension must be the same for all samples and its name must begin with "grid_".
     notes : caveats, one sentence each.
-    verdict : "pass", "fail" or "inconclusive", for a metric that is a test.
     """
 
     values: Floats
@@ -81,7 +70,8 @@ class Measurement:
     ----------
     metric : its registered name. parameters : its fields.
     values, weights : (sample,); NaN values are samples that the metric is not defined for.
-    interval : 95 % percentile bootstrap over the samples; its estimate is the weighted mean. None without any value.
+    interval : 95 % interval of the weighted mean: percentile bootstrap over the samples, Student's t where there are
+        fewer than ten; None where there are fewer than two.
     higher_is_better : None where neither end is.
     evaluations, gradients, seconds : what measuring cost.
     chance : what an attribution without information would get, where that is known in closed form.
@@ -138,14 +128,15 @@ class Measurement:
         }
 
     def __str__(self) -> str:
-        if self.interval is None:
+        if not np.isfinite(self.value):
             return f"{self.metric}: undefined for all {len(self.values)} samples ({'; '.join(self.notes)})"
+        ends = "" if self.interval is None else f" [{self.interval.low:.4g}, {self.interval.high:.4g}]"
         better = {True: ", higher is better", False: ", lower is better", None: ""}[self.higher_is_better]
         chance = "" if self.chance_level is None else f", chance {self.chance_level:.3g}"
         verdict = "" if self.verdict is None else f", {self.verdict}"
         return (
-            f"{self.metric}: {self.value:.4g} [{self.interval.low:.4g}, {self.interval.high:.4g}]"
-            f"{better}{chance}{verdict} ({self.evaluations:,} evaluations)"
+            f"{self.metric}: {self.value:.4g}{ends}{better}{chance}{verdict} "
+            f"({self.evaluations:,} evaluations, {self.gradients:,} gradients)"
         )
 
 
@@ -182,8 +173,8 @@ class Metric(Parameterised):
         """Evaluations that `compute` will spend on all samples; it does not depend on the attributions."""
         return 0
 
-    def verdict(self, interval: Interval) -> str | None:
-        """For a metric that is a test: "pass", "fail" or "inconclusive"."""
+    def verdict(self, low: float, high: float) -> str | None:
+        """For a metric that is a test: "pass", "fail" or "inconclusive", from the ends of its interval."""
         return None
 
     def score(
@@ -263,6 +254,9 @@ class Metric(Parameterised):
         values = np.asarray(found.values, dtype=float)
         weights = np.ones(len(values)) if found.weights is None else np.asarray(found.weights, dtype=float)
         interval = weighted_interval(values, weights)
+        value = weighted_mean(values, weights)
+        ends = (value, value) if interval is None else (interval.low, interval.high)
+        verdict = self.verdict(*ends) if np.isfinite(value) else None
         notes = found.notes
         undefined = int((~np.isfinite(values)).sum())
         if undefined:
@@ -280,7 +274,7 @@ class Metric(Parameterised):
             chance=found.chance,
             details=found.details,
             notes=notes,
-            verdict=None if interval is None else self.verdict(interval),
+            verdict=verdict,
         )
 
 
@@ -322,17 +316,34 @@ def weighted_mean(values: Floats, weights: Floats) -> float:
     return float(np.average(values[good], weights=weights[good])) if good.any() else float("nan")
 
 
-def weighted_interval(values: Floats, weights: Floats, seed: int = 0) -> Interval | None:
-    """The weighted mean with its 95 % percentile bootstrap interval over samples; None without any finite value."""
+def linearised(values: Floats, weights: Floats) -> Floats:
+    """Values whose plain mean is the weighted mean R, and varies like it: R + w_i (v_i - R) / mean(w); NaN stays NaN.
+
+    The linearisation of a ratio; see Cochran (1977), "Sampling Techniques", section 6.4.
+    """
     good = np.isfinite(values) & (weights > 0)
     if not good.any():
+        return np.full(len(values), np.nan)
+    centre = np.average(values[good], weights=weights[good])
+    return np.where(good, centre + weights * (np.where(good, values, centre) - centre) / weights[good].mean(), np.nan)
+
+
+def weighted_interval(values: Floats, weights: Floats) -> Interval | None:
+    """The weighted mean with its 95 % interval over samples; None with fewer than two finite values."""
+    plain = linearised(values, weights)
+    plain = plain[np.isfinite(plain)]
+    if len(plain) < 2:
         return None
-    kept, shares = values[good], weights[good]
-    rng = generator(seed)
-    picks = rng.integers(len(kept), size=(RESAMPLES, len(kept)))
-    means = (kept * shares)[picks].sum(axis=1) / shares[picks].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Interval(float(np.average(kept, weights=shares)), float(low), float(high))
+    return t_interval(plain) if len(plain) < FEW_CLUSTERS else bootstrap_interval(plain)
+
+
+def paired_interval(first: Measurement, second: Measurement) -> Interval | None:
+    """The difference of two measurements of the same samples, first - second; None with fewer than two in common."""
+    common = np.isfinite(first.values) & np.isfinite(second.values) & (first.weights > 0) & (second.weights > 0)
+    if common.sum() < 2:
+        return None
+    one, two = (linearised(item.values[common], item.weights[common]) for item in (first, second))
+    return t_interval(one - two) if common.sum() < FEW_CLUSTERS else paired_difference(one, two)
 
 
 def _number(value: float) -> float | None:

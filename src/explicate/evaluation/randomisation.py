@@ -21,7 +21,7 @@ from explicate.core.registry import register
 from explicate.errors import CapabilityError, ExplicateError, InputError, ModelError
 from explicate.evaluation.batching import importances, kind_of, players_of
 from explicate.evaluation.correspondence import spearman
-from explicate.evaluation.metric import Context, Interval, Metric, Scores
+from explicate.evaluation.metric import Context, Metric, Scores
 from explicate.runtime.fingerprint import digest
 from explicate.runtime.seeds import derive_seed, generator
 
@@ -38,7 +38,7 @@ class Randomisation(Metric):
     The explanation is made again, with the same seed, for copies of the model that know nothing: a torch module with
     random weights, or an estimator fitted to permuted labels (give `training`; for the comparison `labels`). What stays
     similar does not come from what was learnt. A test: "pass" when the upper end of the interval over samples is at
-    most the threshold, "fail" when its lower end is above it, else "inconclusive".
+    most the threshold, "fail" when its lower end is above it, else "inconclusive"; of one sample its value decides.
 
     Parameters
     ----------
@@ -89,10 +89,10 @@ class Randomisation(Metric):
         models = self.repeats * (self.stages if hasattr(model, "module") else 1)
         return models * (explanation.provenance.evaluations + 2 * len(explanation))
 
-    def verdict(self, interval: Interval) -> str | None:
-        if interval.high <= self.threshold:
+    def verdict(self, low: float, high: float) -> str | None:
+        if high <= self.threshold:
             return "pass"
-        return "fail" if interval.low > self.threshold else "inconclusive"
+        return "fail" if low > self.threshold else "inconclusive"
 
     def compute(
         self, explanation: Attribution, model: Any, rngs: Sequence[np.random.Generator], context: Context
