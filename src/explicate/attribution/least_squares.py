@@ -68,6 +68,56 @@ def fit_linear(
     return LinearFit(found, constant, values - constant - design @ found)
 
 
+class LinearFits(NamedTuple):
+    """Weights (fit, feature), intercepts (fit,), the weights' standard errors (fit, feature) and R squared (fit,)."""
+
+    weights: Floats
+    intercepts: Floats
+    standard_errors: Floats
+    determination: Floats
+
+
+def fit_linear_each(design: Array, values: Array, weights: Array, *, ridge: float = 0.0) -> LinearFits:
+    """Many weighted fits with an intercept at once: `fit_linear` for each first index.
+
+    Parameters
+    ----------
+    design : (fit, row, feature). values, weights : (fit, row).
+    ridge : on the weights; the intercept is left alone.
+
+    Returns
+    -------
+    LinearFits : the standard errors are White's (1980), which hold also where the function is not linear; R squared is
+        weighted, and 0 where the values do not vary.
+
+    Raises
+    ------
+    InputError : shapes that do not match, negative weights, or a system without a single solution and no ridge.
+    """
+    if design.ndim != 3 or values.shape != design.shape[:2] or weights.shape != values.shape:
+        raise InputError(f"design {design.shape}, values {values.shape} and weights {weights.shape} do not match")
+    total = weights.sum(axis=1)
+    if not np.isfinite(weights).all() or (weights < 0).any() or not (total > 0).all():
+        raise InputError("weights must be finite, none negative, and not all 0 in any fit")
+    share = weights / total[:, None]
+    centre_x = np.matmul(share[:, None], design)
+    centre_y = (share * values).sum(axis=1)
+    x, y = design - centre_x, values - centre_y[:, None]
+    weighted = (x * weights[:, :, None]).transpose(0, 2, 1)
+    gram = np.matmul(weighted, x) + ridge * np.eye(design.shape[2])
+    try:
+        inverse = np.linalg.inv(gram)
+    except np.linalg.LinAlgError as error:
+        raise InputError("a column that never varies, or too few samples: the fit needs a ridge") from error
+    found = np.matmul(inverse, np.matmul(weighted, y[:, :, None]))[:, :, 0]
+    residuals = y - np.matmul(x, found[:, :, None])[:, :, 0]
+    bread = np.matmul(inverse, weighted * residuals[:, None])
+    spread, left = (weights * y**2).sum(axis=1), (weights * residuals**2).sum(axis=1)
+    determination = np.where(spread > 0, 1.0 - left / np.where(spread > 0, spread, 1.0), 0.0)
+    intercepts = centre_y - (centre_x[:, 0] * found).sum(axis=1)
+    return LinearFits(found, intercepts, np.sqrt((bread**2).sum(axis=2)), determination)
+
+
 def _constrained(design: Array, values: Array, root: Array, ridge: float, total: float) -> LinearFit:
     """Eliminate the last unknown: b_last = total - sum of the others."""
     reduced = design[:, :-1] - design[:, -1:]
