@@ -1,0 +1,249 @@
+"""A model from one line of text: what the command line, a rerun and a worker process start from.
+
+| text | what is loaded |
+|---|---|
+| `smollm2-135m` | a model of the zoo |
+| `package.module:object` | your own code: a handle, a function that returns one, or an estimator (with a background) |
+| `model.skops` | a scikit-learn estimator, without unpickling (with a background) |
+| `model.onnx` | a model of table rows, run by onnxruntime (with a background) |
+| a folder | a Hugging Face language model or encoder, from safetensors |
+
+Pickled files are refused, because reading one runs whatever code it holds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from explicate.core import registry
+from explicate.core.capabilities import Predictor
+from explicate.errors import (
+    CapabilityError,
+    ExplicateError,
+    FileFormatError,
+    InputError,
+    MissingDependencyError,
+    ModelError,
+    UnknownNameError,
+)
+
+PICKLED = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".ckpt", ".h5", ".keras")
+_IMPORT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def load_model(spec: str | Path, **options: Any) -> Any:
+    """A handle on the model that `spec` names; its `source` is set, so that `rerun` can load it again.
+
+    Parameters
+    ----------
+    spec : see the table above.
+    options : passed on to the handle; for estimators and files above all `background` (typical rows: a data frame or
+        an array), for .skops files also `trusted` (names of types that the file may hold).
+
+    Raises
+    ------
+    InputError, UnknownNameError, FileFormatError, MissingDependencyError, CapabilityError : one line each that says
+        what was wrong with `spec` and what to do.
+    """
+    text = str(spec).strip()
+    if not text:
+        raise InputError("no model given; name one of the zoo, package.module:object, a file or a folder")
+    if _URL.match(text):
+        raise InputError(
+            f"{text} is an address: chat models behind a URL are not part of this release; "
+            "give a local folder, a model of the zoo or package.module:object"
+        )
+    path = Path(text).expanduser()
+    ending = path.suffix.lower()
+    if ending in PICKLED and not path.is_dir():
+        raise InputError(
+            f"{text} is refused: reading a {ending} file can run any code that it holds; save the model as .skops, "
+            ".onnx or safetensors, or give package.module:object, where your own code loads it"
+        )
+    if ending in (".skops", ".onnx"):
+        if not path.is_file():
+            raise InputError(f"there is no file {path}")
+        return _from_skops(path, options) if ending == ".skops" else _from_onnx(path, options)
+    if path.is_dir():
+        return _from_folder(path, options)
+    if _IMPORT.fullmatch(text):
+        return _from_code(text, options)
+    if "/" in text or path.exists():
+        what = "is no model file" if path.exists() else "does not exist"
+        raise InputError(f"{text} {what}; give a .skops or .onnx file or a Hugging Face folder")
+    try:
+        make = registry.find(text, "models")
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error}; or give package.module:object, a .skops or .onnx file, or a folder") from None
+    return _sourced(_called(make, options, f"the model {text!r}"), text)
+
+
+def _from_code(text: str, options: dict[str, Any]) -> Any:
+    module_name, attribute = text.split(":")
+    with _current_folder():
+        try:
+            found: Any = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+                raise InputError(
+                    f"{text}: there is no module {error.name!r} in the current folder or among the installed packages"
+                ) from error
+            raise InputError(
+                f"{text}: {module_name} needs the module {error.name!r}, which is not installed"
+            ) from error
+        except ExplicateError:
+            raise
+        except Exception as error:
+            raise ModelError(f"{text}: importing {module_name} failed: {type(error).__name__}: {error}") from error
+        for part in attribute.split("."):
+            if not hasattr(found, part):
+                known = sorted(name for name in vars(found) if not name.startswith("_"))
+                raise registry.unknown(part, known, f"object of {module_name}")
+            found = getattr(found, part)
+        if _is_handle(found):
+            if options:
+                raise InputError(f"{text} is a model already; the options {', '.join(options)} come too late")
+            return _sourced(found, text)
+        if callable(found) and not _is_estimator(found) and not _is_torch(found) and "background" not in options:
+            found = _called(found, options, text)
+            options = {}
+            if _is_handle(found):
+                return _sourced(found, text)
+    return _tabular(found, text, options)
+
+
+def _from_skops(path: Path, options: dict[str, Any]) -> Any:
+    try:
+        import skops.io
+    except ImportError as error:
+        raise MissingDependencyError(".skops files are read by skops: pip install 'explicate[skops]'") from error
+    trusted = options.pop("trusted", ())
+    trusted = [item.strip() for item in trusted.split(",")] if isinstance(trusted, str) else list(trusted)
+    try:
+        unknown = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
+    except Exception as error:
+        raise FileFormatError(f"{path} cannot be read as skops: {type(error).__name__}: {_line(error)}") from error
+    if unknown:
+        raise InputError(
+            f"{path} holds types that are not trusted: {', '.join(unknown)}; if you know where the file comes from, "
+            f"load it with trusted={unknown!r}"
+        )
+    try:
+        found = skops.io.load(path, trusted=trusted)
+    except Exception as error:
+        raise FileFormatError(f"{path} cannot be loaded: {type(error).__name__}: {_line(error)}") from error
+    return _tabular(found, str(path), options)
+
+
+def _from_onnx(path: Path, options: dict[str, Any]) -> Any:
+    from explicate.models.onnx_function import OnnxFunction
+
+    return _tabular(OnnxFunction(path), str(path), options)
+
+
+def _from_folder(path: Path, options: dict[str, Any]) -> Any:
+    from explicate.models.language import LanguageModel, TextEncoder, folders
+
+    config = folders.configuration(path)
+    names: Sequence[str] = config.get("architectures") or ()
+    name = names[0] if names else ""
+    if name.endswith(("ForCausalLM", "LMHeadModel")):
+        return _called(LanguageModel.from_folder, {"folder": path, **options}, str(path))
+    if name.endswith(("ForMaskedLM", "ForSequenceClassification", "Model", "ForPreTraining")):
+        return _called(TextEncoder.from_folder, {"folder": path, **options}, str(path))
+    raise InputError(
+        f"{path} holds a {name or 'model of unnamed architecture'}; folders of causal language models and of text "
+        "encoders are loaded, others through package.module:function, where your own code wraps them"
+    )
+
+
+def _tabular(found: Any, text: str, options: dict[str, Any]) -> Any:
+    from explicate.models.tabular import TabularModel
+
+    if _is_torch(found):
+        raise CapabilityError(
+            f"{text} is a torch module: write a function that returns explicate.VisionModel(module) (pictures) or "
+            "explicate.models.torch_tabular.TorchTabularModel(module, rows) (tables), and name that function"
+        )
+    if not _is_estimator(found) and not callable(found):
+        raise CapabilityError(
+            f"{text} is a {type(found).__name__}: neither a model handle, nor an estimator, nor a function"
+        )
+    if options.get("background") is None:
+        raise InputError(
+            f"{text} is a {type(found).__name__} that knows no data: give typical rows, --background rows.csv on the "
+            "command line, load_model(..., background=rows) in Python, or name a function that returns a TabularModel"
+        )
+    made = _called(TabularModel, {"model": found, "source": text, **options}, text)
+    if getattr(found, "class_names", None) is None and hasattr(found, "class_names"):
+        _ = made.output_count  # one evaluation finds an ONNX classifier's names
+    if made.class_names is None and getattr(found, "class_names", None):
+        made.class_names = found.class_names
+    return made
+
+
+def _called(make: Any, options: dict[str, Any], text: str) -> Any:
+    """Call a factory; arguments that it lacks or does not know are an `InputError`."""
+    try:
+        inspect.signature(make).bind(**options)
+    except TypeError as error:
+        raise InputError(f"{text}: {error}; a function that makes a model is called with the options alone") from error
+    except ValueError:  # a built-in without a signature
+        pass
+    try:
+        return make(**options)
+    except ExplicateError:
+        raise
+    except TypeError as error:  # a keyword that only an inner function would have known
+        raise InputError(f"{text}: {error}") from error
+    except Exception as error:
+        raise ModelError(f"{text}: making the model failed: {type(error).__name__}: {_line(error)}") from error
+
+
+def _is_handle(found: Any) -> bool:
+    return isinstance(found, Predictor) and not isinstance(found, type)
+
+
+def _is_estimator(found: Any) -> bool:
+    return not isinstance(found, type) and any(
+        hasattr(found, call) for call in ("predict_proba", "decision_function", "predict")
+    )
+
+
+def _is_torch(found: Any) -> bool:
+    return hasattr(found, "parameters") and hasattr(found, "state_dict")
+
+
+def _sourced(handle: Any, text: str) -> Any:
+    if not _is_handle(handle):
+        raise CapabilityError(f"{text} gave a {type(handle).__name__}, which is no model handle")
+    if handle.source is None:
+        handle.source = text
+    return handle
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+@contextmanager
+def _current_folder() -> Iterator[None]:
+    """Let modules of the current folder be imported, as `python -m` does."""
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        if added and here in sys.path:
+            sys.path.remove(here)
