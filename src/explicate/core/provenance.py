@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -69,6 +70,11 @@ class Provenance:
 
 def installed_versions() -> dict[str, str]:
     """Versions of the packages that matter for a result."""
+    return dict(_versions())
+
+
+@functools.cache  # reading them takes longer than many an explanation
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestRegressor
+
+import explicate as ex
+from explicate.attribution.kernel_shap import Banzhaf, ExactShapley, KernelShap
+from explicate.attribution.missingness import Marginal, Zero
+from explicate.attribution.players import Groups
+from explicate.errors import InputError
+
+RNG = np.random.default_rng(0)
+ROWS = RNG.normal(size=(120, 5))
+
+
+@pytest.fixture(scope="module")
+def forest():
+    labels = ROWS[:, 0] * ROWS[:, 1] + 2 * ROWS[:, 2]
+    return ex.TabularModel(RandomForestRegressor(30, random_state=0).fit(ROWS, labels), ROWS)
+
+
+def test_a_linear_model_gives_weight_times_distance_from_the_mean():
+    weights = np.array([1.0, -2.0, 0.0, 3.0, 0.5])
+    model = ex.TabularModel(lambda x: x @ weights, ROWS)
+    found = KernelShap(missingness=Marginal(rows=0)).explain(model, ROWS[:3])
+    assert np.allclose(found.values, (ROWS[:3] - ROWS.mean(axis=0)) * weights)
+    assert np.allclose(found["standard_error"], 0)
+
+
+def test_attributions_add_up_whatever_the_budget(forest):
+    for budget in (8, 20, 32):
+        found = KernelShap(budget).explain(forest, ROWS[:4])
+        assert np.allclose(found.values.sum(axis=1), found["score"] - found["baseline_score"])
+
+
+def test_full_budget_equals_enumeration_and_says_so(forest):
+    found = KernelShap(32).explain(forest, ROWS[:2])
+    assert np.allclose(found.values, ExactShapley().explain(forest, ROWS[:2]).values)
+    assert set(found["estimator"].values) == {"exact"}
+    assert found.provenance.evaluations == 2 * 32 * 50 + 2
+
+
+def test_groups_go_together(forest):
+    found = KernelShap(partition=Groups(((0, 1), (2,), (3, 4)))).explain(forest, ROWS[:1])
+    assert found.values[0, 0] == found.values[0, 1]
+    assert np.allclose(found.values.sum(), found["score"] - found["baseline_score"])
+
+
+def test_seeds_decide_everything(forest):
+    one, again, other = (KernelShap(12).explain(forest, ROWS[:2], seed=seed).values for seed in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_banzhaf_of_a_product_is_half_the_gain():
+    model = ex.TabularModel(lambda x: x[:, 0] * x[:, 1], ROWS)
+    found = Banzhaf(missingness=Zero()).explain(model, np.array([[2.0, 3, 1, 1, 1]]))
+    assert np.allclose(found.values, [[3, 3, 0, 0, 0]])
+
+
+def test_bad_input_is_named(forest):
+    with pytest.raises(InputError, match="too small"):
+        KernelShap(2).explain(forest, ROWS[:1])
+    wide = ex.TabularModel(lambda x: x.sum(axis=1), np.ones((2, 20)))
+    with pytest.raises(InputError, match="use kernel-shap"):
+        ExactShapley().explain(wide, np.ones((1, 20)))
