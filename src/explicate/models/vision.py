@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from explicate.core.capabilities import Array, Floats, ModelKind, Targets
+from explicate.core.cost import spend
 from explicate.core.interventions import Intervention, Together
 from explicate.core.sites import Site
 from explicate.errors import InputError, ModelError, TargetError
@@ -272,6 +273,28 @@ class VisionModel(TorchModel):
         from explicate.models.feature_maps import last_maps
 
         return last_maps(self.module, self._probe(), self.name)
+
+    def logits(self, inputs: Array) -> Floats:
+        """The module's outputs (sample, output) as they are, whatever is explained."""
+        import torch
+
+        parts = []
+        with torch.no_grad():
+            for chunk in self.chunks(inputs):
+                parts.append(self._logits(self.module, super().tensor(chunk)).cpu().numpy())
+                spend(evaluations=len(chunk))
+        return np.concatenate(parts)
+
+    def linear_head(self) -> tuple[Floats, Floats] | None:
+        """Weights (output, channel) and bias (output,) of the last linear layer, if it gives the outputs."""
+        from torch import nn
+
+        linear = [part for part in self.module.modules() if isinstance(part, nn.Linear)]
+        if not linear or linear[-1].out_features != self.output_count:
+            return None
+        bias = linear[-1].bias
+        weights = linear[-1].weight.detach().cpu().numpy()
+        return weights, np.zeros(len(weights)) if bias is None else bias.detach().cpu().numpy()
 
     def capture(self, inputs: Array, sites: Sequence[Site | str]) -> dict[Site, Floats]:
         """Activations (sample, ...) at `sites`."""
