@@ -144,8 +144,9 @@ class Marginal(Missingness):
         rows = self.drawn(model)
 
         def fill(keep: Masks) -> Array:
-            filled = np.where(keep[:, None, :], sample[None, None, :], rows[None, :, :])
-            return filled.reshape(-1, sample.shape[0])
+            filled = np.tile(rows, (len(keep), 1))
+            np.copyto(filled.reshape(len(keep), *rows.shape), sample, where=keep[:, None, :])
+            return filled
 
         return fill
 

@@ -8,6 +8,7 @@ Estimation via Leverage Score Sampling", theorem 1), and a size with few coaliti
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from itertools import combinations
@@ -121,9 +122,7 @@ def _allot(total: int, have: list[int], wish: np.ndarray, rng: np.random.Generat
 def _draw_size(players: int, size: int, count: int, available: int, rng: np.random.Generator) -> Masks:
     masks = np.zeros((count, players), dtype=bool)
     if available <= ENUMERATED and (count * 4 >= available or available <= 5000):
-        listed = combinations(range(players), size)
-        # of the middle size, the coalitions with player 0 stand for their pairs
-        chosen = np.array([c for c in listed if 2 * size != players or c[0] == 0])
+        chosen = _listed(players, size)
         picked = np.arange(available) if count == available else rng.permutation(available)[:count]
         masks[np.arange(count)[:, None], chosen[picked]] = True
         return masks
@@ -144,3 +143,9 @@ def _draw_size(players: int, size: int, count: int, available: int, rng: np.rand
                 if row == count:
                     break
     return masks
+
+
+@functools.lru_cache(maxsize=64)
+def _listed(players: int, size: int) -> np.ndarray:
+    """All coalitions of one size, (coalition, size); of the middle size those with player 0 stand for their pairs."""
+    return np.array([c for c in combinations(range(players), size) if 2 * size != players or c[0] == 0])
