@@ -97,6 +97,26 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 found[start : start + len(block)] = block[:, 0].numpy()
         return found
 
+    def module(self) -> torch.nn.Sequential:
+        """The trained network as a torch module from rows (sample, feature) to log-odds (sample, 1).
+
+        Raises
+        ------
+        InputError : the network recodes or scales its columns, which the module would not.
+        """
+        import torch
+
+        if any(self.categories) or self.standardise:
+            raise InputError(
+                "a network with categories or standardise recodes its columns; it is no plain torch module"
+            )
+        parts: list[torch.nn.Module] = []
+        for weights, bias in self.layers_:
+            linear = torch.nn.Linear(*weights.shape)
+            linear.weight.data, linear.bias.data = torch.from_numpy(weights.T.copy()), torch.from_numpy(bias.copy())
+            parts += [linear, torch.nn.ReLU()]
+        return torch.nn.Sequential(*parts[:-1])
+
     def linear_effects(self, inputs: Array, training: Array) -> Floats:
         """What each feature (sample, feature) does to the log-odds of a model without hidden layers.
 
