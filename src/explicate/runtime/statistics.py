@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class Interval:
     ----------
     value : the statistic of all values. low, high : the interval's ends, in the same unit.
     standard_error : clustered, for means; the spread of the resampled statistics for others.
-    n, clusters : number of values, and of clusters (equal where each value stands alone).
+    n, clusters : number of values, and of clusters, the unit of resampling (equal where each value stands alone).
     method : "bootstrap", "t" or "wilson". level : coverage, 0 to 1.
     """
 
@@ -49,7 +49,10 @@ class Interval:
     level: float = 0.95
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+        """Two decimals, or as many as it takes to tell the ends apart: `0.12 [0.10, 0.14]`."""
+        width = self.high - self.low
+        decimals = min(12, max(2, math.ceil(-math.log10(width / 2)))) if width > 0 else 2
+        return f"{self.value:.{decimals}f} [{self.low:.{decimals}f}, {self.high:.{decimals}f}]"
 
     @property
     def excludes_zero(self) -> bool:
@@ -72,7 +75,7 @@ def bootstrap_interval(
     Parameters
     ----------
     values : (n,) or (n, ...), finite; the whole statistic is computed again for each resample.
-    statistic : of an array like `values`; None is the mean, which has a fast path.
+    statistic : of an array like `values`; None or `numpy.mean` is the mean, which has a fast path.
     clusters : (n,), equal labels are resampled together; None lets each value stand alone.
     strata : (n,), resampling keeps the number of clusters of each; a cluster must lie within one stratum.
     resamples : number of resamples. seed : they come from it alone. level : coverage.
@@ -84,36 +87,46 @@ def bootstrap_interval(
 
     Raises
     ------
-    InputError : no finite values, fewer than two clusters, or labels that do not fit.
+    InputError : no values, one that is not finite, fewer than two clusters (one value has no interval), labels that do
+        not fit, a statistic that is undefined for some resamples, or a parameter out of its range.
     """
     array = _finite(values)
+    _check_level(level)
+    if resamples < 2:
+        raise InputError(f"resamples is {resamples}: give 2 or more, 2000 by default")
     members = _clusters(array, clusters)
     if len(members) < 2:
         raise InputError(f"an interval needs at least 2 independent values, there {'is' if len(members) else 'are'} "
                          f"{len(members)}; measure more samples")  # fmt: skip
     groups = _strata(members, strata, len(array))
-    mean = statistic is None
-    point = float(array.mean()) if statistic is None else float(statistic(array))
-    if mean and array.ndim == 1 and len(members) < FEW_CLUSTERS and strata is None:
+    mean = (statistic is None or statistic is np.mean) and array.ndim == 1
+    chosen = statistic or _mean
+    point = float(chosen(array))
+    if not math.isfinite(point):
+        raise InputError("the statistic of these values is undefined; there is nothing to give an interval for")
+    if mean and len(members) < FEW_CLUSTERS and strata is None:
         warnings.warn(f"only {len(members)} clusters: the interval is Student's t", stacklevel=2)
         return t_interval(array, clusters=clusters, level=level)
     rng = np.random.Generator(np.random.PCG64(seed))
-    if mean and array.ndim == 1:
+    if mean:
         drawn = _resampled_means(array, members, groups, resamples, rng)
     else:
-        chosen = statistic or _mean
         drawn = np.array([chosen(array[_resample(members, groups, rng)]) for _ in range(resamples)])
-    if not np.isfinite(drawn).all():
-        raise InputError("the statistic is undefined for some resamples; use one that is defined for all")
+    undefined = int((~np.isfinite(drawn)).sum())
+    if undefined:
+        raise InputError(
+            f"the statistic is undefined for {undefined} of {resamples} resamples; give strata= that keep it "
+            "defined, or measure more samples"
+        )
     tail = (1 - level) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
-    error = clustered_error(array, clusters) if mean and array.ndim == 1 else float(drawn.std(ddof=1))
+    error = clustered_error(array, clusters) if mean else float(drawn.std(ddof=1))
     return Interval(point, float(low), float(high), error, len(array), len(members), "bootstrap", level)
 
 
 def clustered_error(values: ArrayLike, clusters: Sequence[Any] | None = None) -> float:
-    """Standard error of the mean: sqrt(C/(C-1) sum_c (sum_{i in c} (s_i - mean))^2) / n."""
-    array = _finite(values)
+    """Standard error of the mean of (n,) values: sqrt(C/(C-1) sum_c (sum_{i in c} (s_i - mean))^2) / n."""
+    array = _line(values)
     members = _clusters(array, clusters)
     count = len(members)
     if count < 2:
@@ -133,10 +146,11 @@ def design_effect(values: ArrayLike, clusters: Sequence[Any]) -> float:
 
 
 def t_interval(values: ArrayLike, *, clusters: Sequence[Any] | None = None, level: float = 0.95) -> Interval:
-    """Mean with Student's t interval; with clusters, clustered error and clusters - 1 degrees of freedom."""
+    """Mean of (n,) values with Student's t interval, of clusters - 1 degrees of freedom and the clustered error."""
     from scipy import stats
 
-    array = _finite(values)
+    array = _line(values)
+    _check_level(level)
     members = _clusters(array, clusters)
     error = clustered_error(array, clusters)
     half = float(stats.t.ppf(0.5 + level / 2, len(members) - 1)) * error
@@ -153,6 +167,7 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
     """
     from scipy import stats
 
+    _check_level(level)
     if n < 1 or not 0 <= successes <= n:
         raise InputError(f"{successes} successes of {n}: give whole numbers with 0 <= successes <= n and n >= 1")
     z = float(stats.norm.ppf(0.5 + level / 2))
@@ -167,38 +182,54 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
 def proportion_interval(
     values: ArrayLike, *, clusters: Sequence[Any] | None = None, seed: int = 0, level: float = 0.95
 ) -> Interval:
-    """A share of yes (1) among values 0 and 1: Wilson for few values or a share of 0 or 1, else the bootstrap."""
-    array = _finite(values)
+    """A share of yes (1) among values 0 and 1: Wilson for few values or a share of 0 or 1, else the bootstrap.
+
+    Equal values tell nothing about how alike the members of a cluster are, so there each cluster counts as one value.
+    """
+    array = _line(values)
     if not np.isin(array, (0, 1)).all():
         raise InputError("a proportion is of values 0 and 1")
-    if len(array) < FEW_VALUES or array.min() == array.max():
+    count = len(_clusters(array, clusters))
+    if array.min() == array.max():
+        return replace(wilson_interval(int(array[0]) * count, count, level), n=len(array))
+    if len(array) < FEW_VALUES and count == len(array):
         return wilson_interval(int(array.sum()), len(array), level)
-    return bootstrap_interval(array, clusters=clusters, seed=seed, level=level)
+    interval = bootstrap_interval(array, clusters=clusters, seed=seed, level=level)
+    return replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high))
 
 
 def paired_difference(
     first: ArrayLike,
     second: ArrayLike,
+    statistic: Statistic | None = None,
     *,
     ids: tuple[Sequence[Any], Sequence[Any]] | None = None,
     clusters: Sequence[Any] | None = None,
+    strata: Sequence[Any] | None = None,
     resamples: int = 2000,
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Mean of first - second over the same samples, with a cluster bootstrap interval.
+    """Statistic of `first` minus that of `second` over the same samples; each resample takes the same ones of both.
 
     Parameters
     ----------
-    first, second : (n,), of the same samples in the same order.
+    first, second : (n,) or (n, ...), of the same samples in the same order.
+    statistic, clusters, strata, resamples, seed, level : as in `bootstrap_interval`.
     ids : the samples' names in both; unequal ones are refused.
     """
     one, two = _finite(first), _finite(second)
     if one.shape != two.shape:
         raise InputError(f"a paired difference needs the same samples; there are {len(one)} and {len(two)}")
-    if ids is not None and list(ids[0]) != list(ids[1]):
-        raise InputError("a paired difference needs the same samples in the same order; the ids differ")
-    return bootstrap_interval(one - two, clusters=clusters, resamples=resamples, seed=seed, level=level)
+    if ids is not None:
+        _check_ids(ids, len(one))
+    if statistic is None or statistic is np.mean:
+        values, chosen = one - two, None
+    else:
+        values, chosen = np.stack([one, two], axis=1), lambda both: float(statistic(both[:, 0]) - statistic(both[:, 1]))
+    return bootstrap_interval(
+        values, chosen, clusters=clusters, strata=strata, resamples=resamples, seed=seed, level=level
+    )
 
 
 def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
@@ -208,17 +239,25 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
     """
     from scipy import stats
 
-    one, two = _finite(first), _finite(second)
-    if one.shape != two.shape or not np.isin(one, (0, 1)).all() or not np.isin(two, (0, 1)).all():
-        raise InputError("McNemar's test needs two equally long arrays of 0 and 1")
-    only_first, only_second = int(((one == 1) & (two == 0)).sum()), int(((one == 0) & (two == 1)).sum())
-    discordant = only_first + only_second
-    return 1.0 if discordant == 0 else float(stats.binomtest(only_first, discordant).pvalue)
+    one, two = _pair(first, second, "McNemar's test")
+    if not np.isin((one, two), (0, 1)).all():
+        raise InputError("McNemar's test needs values 0 and 1")
+    only_first, only_second = int((one > two).sum()), int((one < two).sum())
+    fewer, discordant = min(only_first, only_second), only_first + only_second
+    return min(1.0, 2 * float(stats.binom.cdf(fewer, discordant, 0.5)))
+
+
+def wilcoxon_signed_rank(first: ArrayLike, second: ArrayLike) -> float:
+    """Two-sided p-value that the differences of paired values are symmetric around 0; 1 if all of them are 0."""
+    from scipy import stats
+
+    one, two = _pair(first, second, "Wilcoxon's test")
+    return 1.0 if (one == two).all() else float(stats.wilcoxon(one, two).pvalue)
 
 
 def holm(p_values: ArrayLike) -> Floats:
     """P-values corrected for their number, step down: the chance of any false finding stays below the level."""
-    array = _finite(p_values)
+    array = _line(p_values)
     if ((array < 0) | (array > 1)).any():
         raise InputError("p-values lie between 0 and 1")
     order = np.argsort(array)
@@ -242,13 +281,47 @@ def _finite(values: ArrayLike) -> Floats:
     return array
 
 
+def _line(values: ArrayLike) -> Floats:
+    array = _finite(values)
+    if array.ndim != 1:
+        raise InputError(f"one number per sample is needed, the values have shape {array.shape}")
+    return array
+
+
+def _pair(first: ArrayLike, second: ArrayLike, test: str) -> tuple[Floats, Floats]:
+    one, two = _line(first), _line(second)
+    if len(one) != len(two):
+        raise InputError(f"{test} needs the same samples; there are {len(one)} and {len(two)}")
+    return one, two
+
+
+def _check_ids(ids: tuple[Sequence[Any], Sequence[Any]], n: int) -> None:
+    one, two = list(ids[0]), list(ids[1])
+    if one != two:
+        apart = set(map(str, one)) ^ set(map(str, two))
+        detail = f"{min(apart)} is in one only" if apart else "their order differs"
+        raise InputError(f"a paired difference needs the same samples in the same order; {detail}")
+    if len(one) != n:
+        raise InputError(f"{len(one)} ids for {n} values; give one each")
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise InputError(f"level is {level}: give a coverage between 0 and 1, such as 0.95")
+
+
 def _clusters(array: Floats, clusters: Sequence[Any] | None) -> list[NDArray[np.int64]]:
     """The rows of each cluster."""
     if clusters is None:
         return list(np.arange(len(array))[:, None])
     if len(clusters) != len(array):
         raise InputError(f"{len(clusters)} cluster labels for {len(array)} values; give one each")
-    _, labels = np.unique(np.asarray([str(label) for label in clusters]), return_inverse=True)
+    numbers: dict[Any, int] = {}  # in order of appearance: the names of the clusters must not change the resamples
+    for row, label in enumerate(clusters):
+        if label is None or label != label:
+            raise InputError(f"value {row} has no cluster label; give one that no other value has if it stands alone")
+        numbers.setdefault(label, len(numbers))
+    labels = np.array([numbers[label] for label in clusters])
     order = np.argsort(labels, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
 
