@@ -133,6 +133,11 @@ def _spread(
                     warnings.filterwarnings("ignore", message=".*have been (cancelled|successfully executed)")
                     results.close()
         except BrokenExecutor as error:
+            if "un-serialize" in str(error):
+                raise InputError(
+                    f"the workers cannot load the function or an item ({_last_line(error.__cause__ or error)}); "
+                    "put its module where Python finds it, or use backend='threads'"
+                ) from error
             raise RunError("a worker process died, probably for lack of memory; try fewer workers") from error
         except pickle.PicklingError as error:
             raise InputError(

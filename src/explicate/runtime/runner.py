@@ -47,7 +47,7 @@ from explicate.runtime.seeds import derive_seed
 
 Work = Callable[[Unit, int], Any]
 
-HOPELESS = 10  # a call gives up at once when so many units have failed and not one has succeeded
+HOPELESS = 10  # a call whose first so many units all fail does not try the rest
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ def run(
     workers, backend, threads : see `parallel_map`; none of them changes the results.
     resume : False refuses a folder that already holds a run.
     new_run : starts anew; what the folder holds is moved into its subfolder `previous-1`, `previous-2` and so on.
-    attempts : how often one call tries a unit that raises. A run that ended within the error rate is finished and
-        its failed units stay failed; any other call tries them again.
+    attempts : how often one call tries a unit that raises, one try right after the other. A run that ended within the
+        error rate is finished and its failed units stay failed; any other call tries them again.
     max_error_rate : share of all units that may end in error, 0 to 1.
     reduce : sums up the list of records (None for failed units), again as JSON; must not depend on anything else.
     label : what the progress bar says; the name if not given.
@@ -207,11 +207,11 @@ class _Task:
                 line |= {"status": "error", "record": None, "error": {k: _text(v) for k, v in cause.items()}}
             line["seconds"] = round(time.perf_counter() - start, 6)
             yield line
-            if line["status"] == "ok" or line["error"]["type"] == _InvalidRecord.__name__:
+            if line["status"] == "ok" or line["error"]["type"] == InvalidRecordError.__name__:
                 return
 
 
-class _InvalidRecord(RunError):
+class InvalidRecordError(RunError):
     """A record that no log can hold; trying again would not help."""
 
 
@@ -220,7 +220,9 @@ def _work_through(task: _Task, state: State, max_error_rate: float, label: str |
     plan = state.plan
     items = [(key, plan.units[key], state.tries.get(key, 0)) for key in state.open]
     progress = bar(len(plan.ids), label or plan.name, done=len(state.records))
+    allowed = max_error_rate * len(plan.ids)
     failed: list[Line] = []
+    succeeded = False
     stream = parallel_stream(task, items, **how)
     try:
         for _, lines in stream:
@@ -231,15 +233,17 @@ def _work_through(task: _Task, state: State, max_error_rate: float, label: str |
             last = lines[-1]
             if last["status"] == "error":
                 failed.append(last)
-                if last["error"]["type"] == _InvalidRecord.__name__:
+                if last["error"]["type"] == InvalidRecordError.__name__:
                     raise RunError(f"run {plan.name!r}: {last['error']['message']}")
-                if len(failed) >= HOPELESS and not state.records:
+                if not succeeded and len(failed) >= HOPELESS and len(failed) > allowed:
                     break
+            else:
+                succeeded = True
             progress.update(1)
     finally:
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
         progress.close()
-    if len(failed) > max_error_rate * len(plan.ids):
+    if len(failed) > allowed:
         error = failed[0]["error"]
         where = f"; all of them are in {task.folder / LOG}, and the finished units are kept" if task.folder else ""
         raise RunError(
@@ -272,11 +276,11 @@ def _finish(state: State, folder: Path | None, reduce: Reduce | None, done: int,
 
 def _checked(record: Any, unit: Unit) -> Any:
     if record is None:
-        raise _InvalidRecord(f"unit {short(unit)} gave no record; let the work return one")
+        raise InvalidRecordError(f"unit {short(unit)} gave no record; let the work return one")
     try:
         return as_json(record, "")
     except InputError as error:
-        raise _InvalidRecord(
+        raise InvalidRecordError(
             f"the record of unit {short(unit)} is not JSON ({error.__cause__}); use numbers, texts, lists and dicts, "
             "and null for NaN and infinity"
         ) from error
