@@ -54,30 +54,28 @@ def module_sites(module: torch.nn.Module) -> tuple[Site, ...]:
     """Paths of convolutions, then of all other parts; of poolings also what goes in."""
     from torch import nn
 
-    pools = (nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AvgPoolNd, nn.modules.pooling._MaxPoolNd)
     convolutions = [name for name, part in module.named_modules() if isinstance(part, nn.Conv2d) and name]
     others = []
     for name, part in module.named_modules():
         if name and not isinstance(part, nn.Conv2d):
-            others += (
-                [name, name + INPUT] if isinstance(part, (*pools, nn.modules.pooling._AdaptiveMaxPoolNd)) else [name]
-            )
+            others += [name, name + INPUT] if isinstance(part, _pools()) else [name]
     return tuple(Site(name) for name in (*convolutions, *others))
 
 
 def last_maps(module: torch.nn.Module, probe: torch.Tensor, name: str) -> Site:
     """The last feature maps of more than one place; see `VisionModel.map_site`."""
     import torch
+    from torch import nn
 
-    seen: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
+    seen: list[tuple[str, Any, tuple[int, ...], tuple[int, ...]]] = []
     handles = []
     try:
         for path, part in module.named_modules():
             if path and not list(part.children()):
 
-                def note(_: Any, inputs: Any, output: Any, path: str = path) -> None:
+                def note(part: Any, inputs: Any, output: Any, path: str = path) -> None:
                     before = tuple(inputs[0].shape) if inputs and hasattr(inputs[0], "shape") else ()
-                    seen.append((path, before, tuple(getattr(output, "shape", ()))))
+                    seen.append((path, part, before, tuple(getattr(output, "shape", ()))))
 
                 handles.append(part.register_forward_hook(note))
         with torch.no_grad():
@@ -85,14 +83,22 @@ def last_maps(module: torch.nn.Module, probe: torch.Tensor, name: str) -> Site:
     finally:
         for handle in handles:
             handle.remove()
-    runs = [path for path, _, _ in seen]
-    once = [entry for entry in seen if runs.count(entry[0]) == 1]
-    for path, before, after in reversed(once):
-        if _is_map(before) and not _is_map(after):
-            return Site(path + INPUT)  # a pooling, or a flattening, that ends the maps
+    runs = [entry[0] for entry in seen]
+    for path, part, before, after in reversed(seen):
+        if runs.count(path) > 1 or isinstance(part, nn.Flatten | nn.Identity | nn.Dropout | nn.Dropout2d):
+            continue
+        if _is_map(before) and (isinstance(part, _pools()) or not _is_map(after)):
+            return Site(path + INPUT)  # maps are sharpest before a pooling
         if _is_map(after):
             return Site(path)
     raise ModelError(f"the model {name!r} has no feature maps (sample, channel, row, column); name a site")
+
+
+def _pools() -> tuple[type, ...]:
+    from torch.nn.modules import pooling
+
+    kinds = ("_AdaptiveAvgPoolNd", "_AdaptiveMaxPoolNd", "_AvgPoolNd", "_MaxPoolNd")
+    return tuple(getattr(pooling, kind) for kind in kinds)
 
 
 def captured(model: Any, tensor: torch.Tensor, sites: Sequence[Site]) -> dict[Site, Floats]:

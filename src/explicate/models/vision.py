@@ -170,6 +170,10 @@ class VisionModel(TorchModel):
         rules = {key: repr(value) for key, value in vars(self.preprocessing).items()}
         return digest(super().fingerprint(), rules)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: everything but the fast copy, which it makes itself."""
+        return {**vars(self), "_twin": None, "_plain_only": 0}
+
     def with_module(self, module: torch.nn.Module) -> VisionModel:
         """The same handle on another module."""
         other = copy.copy(self)

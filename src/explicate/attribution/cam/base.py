@@ -159,7 +159,9 @@ class ClassActivation(Explainer):
         large, empties = [], []
         for number, layer in enumerate(layers):
             suffix = "" if len(layers) == 1 else f".{number}"
-            good = np.isfinite(layer.activations).all(axis=(1, 2, 3)) & np.isfinite(layer.weights).all(axis=1)
+            good = np.asarray(
+                np.isfinite(layer.activations).all(axis=(1, 2, 3)) & np.isfinite(layer.weights).all(axis=1)
+            )
             keep = self.kept(layer.activations.shape[1:])
             weights = np.where(good[:, None], layer.weights, 0.0)
             activations = np.where(good[:, None, None, None], layer.activations, 0.0)

@@ -74,7 +74,7 @@ class Inpaint(Missingness):
 
 
 def _push_pull(sample: Array, present: Masks, mean: Array) -> Array:
-    """Fill (mask, channel, row, column): absent pixels take the mean of the smallest square that holds a present one."""
+    """Fill (mask, channel, row, column): absent pixels get the mean of the smallest square with a present one."""
     weight = present[:, None].astype(sample.dtype)
     value = sample[None] * weight
     levels = [(value, weight)]
