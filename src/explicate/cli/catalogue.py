@@ -27,7 +27,12 @@ def systems(
     from explicate.core import registry
     from explicate.core.systems import system, systems
 
-    for wanted, kind in ((methods, "methods"), (metrics, "metrics"), (models, "models")):
+    lists: tuple[tuple[bool, registry.Family], ...] = (
+        (methods, "methods"),
+        (metrics, "metrics"),
+        (models, "models"),
+    )
+    for wanted, kind in lists:
         if wanted:
             found = {item: _first_line(registry.find(item, kind)) for item in registry.names(kind)}
             width = max(map(len, found), default=0)

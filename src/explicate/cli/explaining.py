@@ -115,7 +115,7 @@ def compare(
         seed=seed,
         folder=out,
         workers=workers,
-        backend=backend,
+        backend=backend,  # type: ignore[arg-type]  # `compare` refuses unknown names
         resume=resume,
     )
     say({"folder": str(out), **comparison.to_dict()}, [str(comparison), f"written to {out}"], as_json)

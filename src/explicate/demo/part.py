@@ -47,7 +47,6 @@ def measured(
         seed=settings.seed,
         folder=settings.scratch / name,
         workers=settings.workers,
-        backend="threads",
     )
 
 

@@ -57,7 +57,7 @@ class TorchModel(Model):
         """A chunk as the module takes it."""
         import torch
 
-        return torch.as_tensor(np.ascontiguousarray(inputs)).to(device=self.device(), dtype=self.dtype())
+        return torch.as_tensor(np.require(inputs, requirements=("C", "W"))).to(device=self.device(), dtype=self.dtype())
 
     def outputs(self, tensor: torch.Tensor) -> torch.Tensor:
         """The module's outputs for a chunk, as a tensor (sample, output); subclasses may run a faster equal module."""

@@ -6,6 +6,7 @@ contribution relative to the largest of the same picture.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def attribution(explanation: Attribution, view: str | None = None, **options: An
     view : "waterfall", "importance", "beeswarm", "heat-map" or "tokens"; by default what suits the model and, for
         tables, one sample (waterfall) or several (beeswarm).
     """
-    views = {
+    views: dict[str, Callable[..., Axes]] = {
         "waterfall": waterfall,
         "importance": importance,
         "beeswarm": beeswarm,
