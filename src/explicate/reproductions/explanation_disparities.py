@@ -132,6 +132,7 @@ def _small(study: DisparityStudy, strengths: tuple[float, ...] | None) -> Dispar
         strengths=(chosen[0], chosen[-1]),
         trials=3,
         points=40 if "kernel-shap" in explainers else 200,
+        permutations=5,
     )
 
 
