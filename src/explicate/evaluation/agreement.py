@@ -135,7 +135,7 @@ TOP = ("feature-agreement", "rank-agreement", "sign-agreement", "signed-rank-agr
 def agreement_matrix(
     explanations: Mapping[str, Given], measure: str = "rank-correlation", **options: Any
 ) -> xr.DataArray:
-    """A measure for every pair of methods, the mean over the samples for which it is defined: (method, other).
+    """A measure for every pair of methods, the mean over the samples for which it is defined: (one, other).
 
     Parameters
     ----------
@@ -154,9 +154,7 @@ def agreement_matrix(
         for j in range(i, len(names)):
             values = MEASURES[measure](explanations[one], explanations[names[j]], **options)
             matrix[i, j] = matrix[j, i] = values[np.isfinite(values)].mean() if np.isfinite(values).any() else np.nan
-    return xr.DataArray(
-        matrix, {"method": names, "other": names}, ("method", "other"), attrs={"measure": measure, **options}
-    )
+    return xr.DataArray(matrix, {"one": names, "other": names}, ("one", "other"), attrs={"measure": measure, **options})
 
 
 def _values(given: Given) -> Floats:

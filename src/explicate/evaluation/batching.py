@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from explicate.attribution.defaults import default_missingness, default_partition
 from explicate.attribution.games import CHUNK_BYTES, Game
-from explicate.attribution.missingness.base import Marginal, Missingness, Zero, background_of
-from explicate.attribution.players import Each, Grid, Partition, Players
+from explicate.attribution.missingness.base import Missingness, background_of
+from explicate.attribution.players import Each, Partition, Players
 from explicate.core.capabilities import Array, Floats, Masks
 from explicate.core.kinds import Attribution
 from explicate.errors import InputError
@@ -61,16 +62,19 @@ def coalition_scores(games: Sequence[Game], masks: Sequence[Masks]) -> list[Floa
     return scores
 
 
-def players_of(explanation: Attribution, partition: Partition | None, coarse: bool = False) -> list[Players]:
+def players_of(
+    explanation: Attribution, partition: Partition | None, model: Any = None, coarse: bool = False
+) -> list[Players]:
     """The players of each sample.
 
     Parameters
     ----------
     partition : None takes columns, tokens and pixels; with `coarse`, pictures are cut into 7 x 7 rectangles.
+    model : needed by partitions that ask it (words of a text).
     """
-    about = SimpleNamespace(kind=kind_of(explanation), name=explanation.provenance.model)
+    about = model or SimpleNamespace(kind=kind_of(explanation), name=explanation.provenance.model)
     if partition is None:
-        partition = Grid() if coarse and about.kind == "image" else Each()
+        partition = default_partition(about) if coarse else Each()
     return [partition.players(about, sample) for sample in np.asarray(explanation["inputs"].values)]
 
 
@@ -105,13 +109,7 @@ def games_of(
 
 def missingness_of(model: Any, missingness: Missingness | None) -> Missingness:
     """What absent means for a model, unless it is said."""
-    if missingness is not None:
-        return missingness
-    try:
-        from explicate.attribution.defaults import default_missingness
-    except ImportError:
-        return Marginal() if model.kind == "table" and getattr(model, "background", None) is not None else Zero()
-    return default_missingness(model)
+    return default_missingness(model) if missingness is None else missingness
 
 
 def ranking(importance: Floats, rng: np.random.Generator) -> Array:

@@ -35,7 +35,7 @@ class Concentration(Metric):
     def compute(
         self, explanation: Attribution, model: Any, rngs: Sequence[np.random.Generator], context: Context
     ) -> Scores:
-        sizes = [np.abs(item) for item in importances(explanation, players_of(explanation, self.partition))]
+        sizes = [np.abs(item) for item in importances(explanation, players_of(explanation, self.partition, model))]
         return Scores(np.array([self.of(item) if item.any() else np.nan for item in sizes]))
 
 

@@ -88,7 +88,7 @@ class Infidelity(Metric):
         self, explanation: Attribution, model: Any, rngs: Sequence[np.random.Generator], context: Context
     ) -> Scores:
         units = self.units or str(explanation.data.attrs.get("units", "score"))
-        players = players_of(explanation, self.partition, coarse=True)
+        players = players_of(explanation, self.partition, model, coarse=True)
         if self.perturbation == "removal":
             pairs = self._removals(explanation, model, players, rngs, units)
         else:
@@ -257,12 +257,12 @@ class Monotonicity(Metric):
 
     def cost(self, explanation: Attribution, model: Any) -> int:
         draws = missingness_of(model, self.missingness).draws(model)
-        return sum(owner.count * draws for owner in players_of(explanation, self.partition, coarse=True))
+        return sum(owner.count * draws for owner in players_of(explanation, self.partition, model, coarse=True))
 
     def compute(
         self, explanation: Attribution, model: Any, rngs: Sequence[np.random.Generator], context: Context
     ) -> Scores:
-        players = players_of(explanation, self.partition, coarse=True)
+        players = players_of(explanation, self.partition, model, coarse=True)
         games = games_of(explanation, model, players, self.missingness, rngs)
         full = np.asarray(explanation["score"].values, dtype=float)
         scores = coalition_scores(games, [~np.eye(owner.count, dtype=bool) for owner in players])
@@ -297,12 +297,12 @@ class MonotonicityInsertion(Metric):
 
     def cost(self, explanation: Attribution, model: Any) -> int:
         draws = missingness_of(model, self.missingness).draws(model)
-        return sum(owner.count * draws for owner in players_of(explanation, self.partition, coarse=True))
+        return sum(owner.count * draws for owner in players_of(explanation, self.partition, model, coarse=True))
 
     def compute(
         self, explanation: Attribution, model: Any, rngs: Sequence[np.random.Generator], context: Context
     ) -> Scores:
-        players = players_of(explanation, self.partition, coarse=True)
+        players = players_of(explanation, self.partition, model, coarse=True)
         games = games_of(explanation, model, players, self.missingness, rngs)
         masks = []
         for importance, rng in zip(importances(explanation, players), rngs, strict=True):

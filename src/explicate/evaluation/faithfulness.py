@@ -73,13 +73,13 @@ class Curve(Metric):
 
     def cost(self, explanation: Attribution, model: Any) -> int:
         draws = missingness_of(model, self.missingness).draws(model)
-        players = players_of(explanation, self.partition)
+        players = players_of(explanation, self.partition, model)
         return sum((min(self.steps, owner.count) + 1) * draws for owner in players)
 
     def compute(
         self, explanation: Attribution, model: Any, rngs: Sequence[np.random.Generator], context: Context
     ) -> Scores:
-        players = players_of(explanation, self.partition)
+        players = players_of(explanation, self.partition, model)
         games = games_of(explanation, model, players, self.missingness, rngs)
         masks, shares = [], []
         for owner, importance, rng in zip(players, importances(explanation, players), rngs, strict=True):
@@ -186,7 +186,7 @@ class PredictionGap(Metric):
     ) -> Scores:
         inputs, targets = np.asarray(explanation["inputs"].values), explanation.targets
         scores = np.asarray(explanation["score"].values, dtype=float)
-        players = players_of(explanation, self.partition)
+        players = players_of(explanation, self.partition, model)
         chosen = []
         for importance, rng in zip(importances(explanation, players), rngs, strict=True):
             count = max(1, round(self.share * len(importance)))

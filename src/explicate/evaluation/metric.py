@@ -8,20 +8,22 @@ meets the same perturbations, and neither chunks nor workers change a number.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from explicate.core import registry
-from explicate.core.capabilities import Array, Floats, Predictor, require
+from explicate.core.capabilities import Predictor, require
 from explicate.core.cost import measure
 from explicate.core.kinds import Attribution
 from explicate.core.method import Parameterised
 from explicate.errors import CapabilityError, InputError
+from explicate.evaluation.measurement import Measurement, Scores, weighted_interval, weighted_mean
 from explicate.runtime.seeds import generator
-from explicate.runtime.statistics import FEW_CLUSTERS, Interval, bootstrap_interval, paired_difference, t_interval
+
+__all__ = ["Context", "Measurement", "Metric", "Scores", "evaluate", "explainer_of", "metric_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,105 +41,6 @@ class Context:
     explainer: Any = None
     masks: Any = None
     training: tuple[Any, Any] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """What a metric computed.
-
-    Attributes
-    ----------
-    values : (sample,); NaN where the metric is not defined for a sample.
-    weights : (sample,), what each sample counts in the mean; by default all the same.
-    chance : (sample,), what an attribution without information would get, where that is known in closed form.
-    details : further arrays with the sample as first dimension (curves, for example); what begins with another
-        dimension must be the same for all samples and its name must begin with "grid_".
-    notes : caveats, one sentence each.
-    """
-
-    values: Floats
-    weights: Floats | None = None
-    chance: Floats | None = None
-    details: Mapping[str, Array] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Measurement:
-    """One metric of one explanation.
-
-    Attributes
-    ----------
-    metric : its registered name. parameters : its fields.
-    values, weights : (sample,); NaN values are samples that the metric is not defined for.
-    interval : 95 % interval of the weighted mean: percentile bootstrap over the samples, Student's t where there are
-        fewer than ten; None where there are fewer than two.
-    higher_is_better : None where neither end is.
-    evaluations, gradients, seconds : what measuring cost.
-    chance : what an attribution without information would get, where that is known in closed form.
-    details : arrays behind the number, see `Scores`. notes : caveats.
-    verdict : "pass", "fail" or "inconclusive" for a metric that is a test, else None.
-    """
-
-    metric: str
-    values: Floats
-    weights: Floats
-    interval: Interval | None
-    higher_is_better: bool | None
-    evaluations: int
-    gradients: int
-    seconds: float
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    chance: Floats | None = None
-    details: Mapping[str, Array] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    verdict: str | None = None
-
-    @property
-    def value(self) -> float:
-        """The weighted mean over the samples for which it is defined; NaN where there are none."""
-        return weighted_mean(self.values, self.weights)
-
-    @property
-    def undefined(self) -> int:
-        """Number of samples that the metric is not defined for."""
-        return int((~np.isfinite(self.values)).sum())
-
-    @property
-    def chance_level(self) -> float | None:
-        """The mean of `chance` over the samples."""
-        return None if self.chance is None else weighted_mean(self.chance, self.weights)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able, without `details`; undefined numbers are None."""
-        return {
-            "metric": self.metric,
-            "parameters": dict(self.parameters),
-            "value": _number(self.value),
-            "low": None if self.interval is None else _number(self.interval.low),
-            "high": None if self.interval is None else _number(self.interval.high),
-            "higher_is_better": self.higher_is_better,
-            "chance": None if self.chance_level is None else _number(self.chance_level),
-            "verdict": self.verdict,
-            "samples": len(self.values),
-            "undefined": self.undefined,
-            "evaluations": self.evaluations,
-            "gradients": self.gradients,
-            "seconds": self.seconds,
-            "notes": list(self.notes),
-        }
-
-    def __str__(self) -> str:
-        if not np.isfinite(self.value):
-            return f"{self.metric}: undefined for all {len(self.values)} samples ({'; '.join(self.notes)})"
-        ends = "" if self.interval is None else f" [{self.interval.low:.4g}, {self.interval.high:.4g}]"
-        better = {True: ", higher is better", False: ", lower is better", None: ""}[self.higher_is_better]
-        chance = "" if self.chance_level is None else f", chance {self.chance_level:.3g}"
-        verdict = "" if self.verdict is None else f", {self.verdict}"
-        return (
-            f"{self.metric}: {self.value:.4g}{ends}{better}{chance}{verdict} "
-            f"({self.evaluations:,} evaluations, {self.gradients:,} gradients)"
-        )
 
 
 @dataclass(frozen=True)
@@ -308,43 +211,3 @@ def explainer_of(explanation: Attribution) -> Any:
     """The method that made an explanation, with its parameters."""
     about = explanation.provenance
     return registry.find(about.method, "methods").from_parameters(about.parameters)
-
-
-def weighted_mean(values: Floats, weights: Floats) -> float:
-    """The mean of the finite values; NaN where there are none, or all weigh nothing."""
-    good = np.isfinite(values) & (weights > 0)
-    return float(np.average(values[good], weights=weights[good])) if good.any() else float("nan")
-
-
-def linearised(values: Floats, weights: Floats) -> Floats:
-    """Values whose plain mean is the weighted mean R, and varies like it: R + w_i (v_i - R) / mean(w); NaN stays NaN.
-
-    The linearisation of a ratio; see Cochran (1977), "Sampling Techniques", section 6.4.
-    """
-    good = np.isfinite(values) & (weights > 0)
-    if not good.any():
-        return np.full(len(values), np.nan)
-    centre = np.average(values[good], weights=weights[good])
-    return np.where(good, centre + weights * (np.where(good, values, centre) - centre) / weights[good].mean(), np.nan)
-
-
-def weighted_interval(values: Floats, weights: Floats) -> Interval | None:
-    """The weighted mean with its 95 % interval over samples; None with fewer than two finite values."""
-    plain = linearised(values, weights)
-    plain = plain[np.isfinite(plain)]
-    if len(plain) < 2:
-        return None
-    return t_interval(plain) if len(plain) < FEW_CLUSTERS else bootstrap_interval(plain)
-
-
-def paired_interval(first: Measurement, second: Measurement) -> Interval | None:
-    """The difference of two measurements of the same samples, first - second; None with fewer than two in common."""
-    common = np.isfinite(first.values) & np.isfinite(second.values) & (first.weights > 0) & (second.weights > 0)
-    if common.sum() < 2:
-        return None
-    one, two = (linearised(item.values[common], item.weights[common]) for item in (first, second))
-    return t_interval(one - two) if common.sum() < FEW_CLUSTERS else paired_difference(one, two)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -113,18 +113,18 @@ class Randomisation(Metric):
                 _check_changed(model, changed, inputs, targets)
                 rng = generator(explanation.provenance.seed)
                 again = np.asarray(context.explainer.attribute(changed, inputs, targets, rng).attribution, dtype=float)
-                found[repeat, stage] = self._similarities(explanation, again)
+                found[repeat, stage] = self._similarities(explanation, again, model)
         notes = () if torch_module else ("data randomisation: the model was fitted again to permuted labels",)
         cascade = found.mean(axis=0).T
         return Scores(cascade[:, -1], chance=np.zeros(len(inputs)), details={"cascade": cascade}, notes=notes)
 
-    def _similarities(self, explanation: Attribution, again: Floats) -> Floats:
+    def _similarities(self, explanation: Attribution, again: Floats, model: Any) -> Floats:
         other = Attribution(
             explanation.data.assign(attribution=(explanation["attribution"].dims, again)), explanation.provenance
         )
         if self.similarity == "ssim":
             return structural_similarities(explanation.over_pixels(), other.over_pixels(), self.absolute)
-        players = players_of(explanation, self.partition)
+        players = players_of(explanation, self.partition, model)
         values = []
         for a, b in zip(importances(explanation, players), importances(other, players), strict=True):
             if self.absolute:
