@@ -58,6 +58,16 @@ def test_a_users_model_is_explained_stored_and_made_again(folder):
     assert json.loads(again.stdout)["equal"] is True
 
 
+def test_a_stored_explanation_is_measured(folder):
+    words = ("explain", "mine:tumour", "rows.csv", "--method", "exact-shapley", "--out", "measured", "--json")
+    stored = json.loads(explicate(folder, *words).stdout)["explanation"]
+    done = explicate(folder, "evaluate", stored, "--metrics", "completeness,deletion", "--json")
+    assert done.returncode == 0, done.stderr
+    found = {item["metric"]: item for item in json.loads(done.stdout)["measurements"]}
+    assert found["completeness"]["value"] == pytest.approx(0, abs=1e-9)
+    assert found["deletion"]["low"] <= found["deletion"]["value"] <= found["deletion"]["high"]
+
+
 def test_settings_reach_the_method(folder):
     words = ("--method", "feature-ablation", "--set", "missingness=mean", "--json")
     said = json.loads(explicate(folder, "explain", "mine:tumour", "rows.csv", "--rows", "1", *words).stdout)
@@ -84,7 +94,7 @@ def test_a_comparison_is_written_and_resumed(folder):
         (("explain", "mine:tumour", "rows.csv", "--rows", "x"), 2, "cannot take rows 'x'"),
         (("explain", "mine:tumour", "rows.csv", "--set", "budget"), 2, "write NAME=VALUE"),
         (("explain", "mine:absent", "rows.csv"), 2, "absent"),
-        (("explain", "model.pkl", "rows.csv"), 2, "pickle"),
+        (("explain", "model.pkl", "rows.csv"), 2, "is refused"),
         (("explain", "mine:failing", "rows.csv"), 3, "no licence"),
         (("explain", "mine:tumour", "rows.csv", "--out", "rows.csv/below"), 4, "rows.csv"),
         (("systems", "lime"), 2, "lime"),

@@ -1,5 +1,5 @@
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,12 +14,13 @@ class Example(Parameterised):
     steps: int = 5
     rate: float = 0.5
     how: str = "fast"
+    pace: Literal["slow", "fast"] | None = None
     missingness: Missingness = field(default_factory=Zero)
     weights: Any = None
 
 
 def test_parameters_are_read_back():
-    before = Example(7, 0.1, "slow", Marginal(rows=3), np.arange(3.0))
+    before = Example(7, 0.1, "slow", "fast", Marginal(rows=3), np.arange(3.0))
     after = Example.from_parameters(before.parameters())
     assert after.parameters() == before.parameters()
     assert after.missingness == Marginal(rows=3)
@@ -27,9 +28,11 @@ def test_parameters_are_read_back():
 
 
 def test_what_a_user_types_is_understood():
-    typed = Example.from_parameters({"steps": "9", "how": "7", "missingness": "marginal", "weights": "[1, 2]"})
+    typed = Example.from_parameters(
+        {"steps": "9", "how": "7", "pace": "slow", "missingness": "marginal", "weights": "[1, 2]"}
+    )
     assert typed.steps == 9
-    assert typed.how == "7"
+    assert (typed.how, typed.pace) == ("7", "slow")
     assert typed.missingness == Marginal()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, ClassVar, Self
+from types import UnionType
+from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -40,7 +41,8 @@ class Parameterised:
         for given in parameters:
             if given not in fields:
                 raise registry.unknown(given, sorted(fields), f"parameter of {cls.name or cls.__name__}")
-        return cls(**{name: _built(value, fields[name]) for name, value in parameters.items()})
+        hints = get_type_hints(cls)
+        return cls(**{name: _built(value, fields[name], hints[name]) for name, value in parameters.items()})
 
 
 def _plain(value: Any) -> Any:
@@ -63,8 +65,8 @@ def _plain(value: Any) -> Any:
     raise InputError(f"a parameter of type {type(value).__name__} cannot be written down; use numbers, text or arrays")
 
 
-def _built(value: Any, field: dataclasses.Field[Any]) -> Any:
-    if isinstance(value, str) and "str" not in str(field.type):
+def _built(value: Any, field: dataclasses.Field[Any], hint: Any) -> Any:
+    if isinstance(value, str) and not _takes_text(hint):
         try:
             value = json.loads(value)
         except json.JSONDecodeError:
@@ -80,5 +82,12 @@ def _built(value: Any, field: dataclasses.Field[Any]) -> Any:
             part = registry.find(value["name"], "parts")
             return part.from_parameters({key: item for key, item in value.items() if key != "name"})
     if isinstance(value, list):
-        return tuple(_built(item, field) if isinstance(item, dict) else item for item in value)
+        return tuple(_built(item, field, hint) if isinstance(item, dict) else item for item in value)
     return value
+
+
+def _takes_text(hint: Any) -> bool:
+    """Whether a field may hold text as it is: str, or one of some words."""
+    if get_origin(hint) is Literal:
+        return any(isinstance(word, str) for word in get_args(hint))
+    return hint is str or any(_takes_text(part) for part in get_args(hint) if get_origin(hint) in (Union, UnionType))
