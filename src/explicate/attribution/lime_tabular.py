@@ -17,7 +17,7 @@ from explicate.core.capabilities import Array, Floats, Targets
 from explicate.core.registry import register
 from explicate.errors import CapabilityError, InputError
 
-NEIGHBOURS_HELD = 1 << 18  # neighbours in memory at once
+NEIGHBOURS_HELD = 1 << 16  # neighbours in memory at once: they stay in the processor's cache
 
 
 class Column(NamedTuple):
