@@ -184,7 +184,7 @@ def test_a_planted_gap_is_found_and_chance_is_not():
     assert found.loc["accuracy_gap", "worse_share"] == 1.0
     assert found.loc["probability_residual_gap", "worse_group"] == "0"
     assert found.loc["accuracy_gap_permuted", "mean"] < 0.07
-    assert found.loc["mann-whitney_p", "mean"] < 1e-6
+    assert found.loc["mann_whitney_p", "mean"] < 1e-6
 
 
 def small(**changes) -> DisparityStudy:

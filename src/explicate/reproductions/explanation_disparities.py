@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GAP = "accuracy_gap"
-ADDITIVE = ("integrated-gradients", "smoothgrad", "kernel-shap")  # explained through their additive reconstruction
+ADDITIVE = ("integrated-gradients", "smooth-grad", "kernel-shap")  # explained through their additive reconstruction
 
 
 def reproduce(context: Context) -> Sequence[Claim]:

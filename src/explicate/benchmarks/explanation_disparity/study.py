@@ -253,6 +253,7 @@ def as_table(rows: Sequence[Row]) -> pd.DataFrame:
     import pandas as pd
 
     table = pd.DataFrame(list(rows))
+    table["metric"] = table["metric"].str.replace("-", "_")
     for name in ("value", "overall"):
         table[name] = table[name].astype(float)
     return table
