@@ -76,17 +76,17 @@ def _adam(
     inputs, n, d = xi.shape
     schedules = grid.schedules()
     limit = np.sqrt(6 / (d + 1))
-    slopes = [torch.as_tensor(rng.uniform(-limit, limit, (inputs, d))).requires_grad_() for _ in schedules]
-    biases = [torch.zeros(inputs, dtype=torch.float64, requires_grad=surrogate.has_bias) for _ in schedules]
-    trained = [[slope, bias] if surrogate.has_bias else [slope] for slope, bias in zip(slopes, biases, strict=True)]
-    optimiser = torch.optim.Adam([{"params": part, "lr": 1.0} for part in trained])
+    start = np.stack([rng.uniform(-limit, limit, (inputs, d)) for _ in schedules])
+    slopes = torch.as_tensor(start).requires_grad_()
+    biases = torch.zeros(len(schedules), inputs, dtype=torch.float64, requires_grad=surrogate.has_bias)
+    trained = [slopes, biases] if surrogate.has_bias else [slopes]
+    optimiser = torch.optim.Adam(trained, lr=1.0)
 
     def losses(rows: Array) -> Any:  # (schedule, input)
-        form = torch.einsum("bnd,kbd->kbn", xi[:, rows], torch.stack(slopes) * moved)
-        form = form + torch.stack(biases)[:, :, None]
+        form = torch.einsum("bnd,kbd->kbn", xi[:, rows], slopes * moved) + biases[:, :, None]
         if loss.matches == "gradients":
             first, _ = surrogate.slopes(form)
-            predicted = first[..., None] * (torch.stack(slopes) * moved)[:, :, None, :]
+            predicted = first[..., None] * (slopes * moved)[:, :, None, :]
         else:
             predicted = surrogate.link(form)
         share = weights[:, rows]
@@ -96,19 +96,22 @@ def _adam(
     lowest = torch.full((len(schedules), inputs), torch.inf, dtype=torch.float64)
     best_slopes, best_biases = torch.zeros(len(schedules), inputs, d, dtype=torch.float64), torch.zeros_like(lowest)
     for epoch in range(grid.epochs):
-        for part, schedule in zip(optimiser.param_groups, schedules, strict=True):
-            part["lr"] = schedule[epoch]
+        rates = torch.tensor([schedule[epoch] for schedule in schedules], dtype=torch.float64)
         order = rng.permutation(kept)
-        for start in range(0, len(order), grid.batch):
+        for begin in range(0, len(order), grid.batch):
+            before = [part.detach().clone() for part in trained]
             optimiser.zero_grad()
-            losses(order[start : start + grid.batch]).sum().backward()
+            losses(order[begin : begin + grid.batch]).sum().backward()
             optimiser.step()
+            with torch.no_grad():  # Adam's step is the rate times what the gradients alone decide: one rate per row
+                for part, old in zip(trained, before, strict=True):
+                    part.copy_(torch.lerp(old, part, rates.view(-1, *[1] * (part.ndim - 1))))
         with torch.no_grad():
             held_out = losses(left)
             better = held_out < lowest
             lowest = torch.where(better, held_out, lowest)
-            best_slopes = torch.where(better[..., None], torch.stack(slopes) * moved, best_slopes)
-            best_biases = torch.where(better, torch.stack(biases), best_biases)
+            best_slopes = torch.where(better[..., None], slopes * moved, best_slopes)
+            best_biases = torch.where(better, biases, best_biases)
     winner = lowest.argmin(dim=0)
     across = torch.arange(inputs)
     found, constants = best_slopes[winner, across].numpy(), best_biases[winner, across].numpy()

@@ -289,13 +289,14 @@ def _minimax(
     the point, and go on until they meet. Source: Remez (1934); for several dimensions Blankenship, Falk (1976).
     """
     points = grid[:: max(1, len(grid) // 200)]
+    enough = 1e-6 * float(np.ptp(truth(points)))
     best, lower, upper, chosen = np.zeros(grid.shape[1] + 1), 0.0, np.inf, np.zeros(grid.shape[1] + 1)
     for _ in range(rounds):
         best, lower = _minimax_on(points, truth(points), surrogate)
         place, gap = worst(lambda x, best=best: np.asarray(surrogate.link(x @ best[:-1] + best[-1])))  # type: ignore[misc]
         if gap < upper:
             upper, chosen = gap, best
-        if upper - lower <= 1e-6 * max(upper, 1e-12):
+        if upper - lower <= enough:
             break
         points = np.vstack([points, place])
     return chosen, lower, upper

@@ -140,7 +140,7 @@ def _descend(module: torch.nn.Module, inputs: Array, labels: Array, recipe: Reci
                 schedule.step()
         if not torch.isfinite(loss):
             progress.close()
-            raise ModelError(f"training {name}: the loss is {float(loss)}; lower the learning rate")
+            raise ModelError(f"training {name}: the loss is {loss.item()}; lower the learning rate")
         progress.update(1)
     progress.close()
 
