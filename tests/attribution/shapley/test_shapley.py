@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from explicate.attribution.shapley import all_coalitions, banzhaf_values, shapley_estimate, shapley_values
-from explicate.attribution.shapley.gaussian_process import _functional, _kernel, _prior_variance
+from explicate.attribution.shapley.gaussian_process import Kernel, functional, prior_variance
 from explicate.attribution.shapley.sampling import draw_pairs, kernel_weight, pair_count
 from explicate.errors import InputError
 
@@ -132,15 +132,26 @@ def test_auto_falls_back_where_the_process_predicts_worse():
     assert found.held_out == min(plain.held_out, process.held_out)
 
 
-def test_the_functional_is_the_shapley_value_of_the_kernel():
-    rng = np.random.default_rng(0)
-    rates = rng.uniform(0.05, 0.5, 6)
+def test_the_functional_is_the_shapley_value_of_the_covariance():
+    kernel = Kernel(np.random.default_rng(0).uniform(0.05, 0.5, 6), 0.3)
     signs = np.where(all_coalitions(6), 1.0, -1.0)
-    found = _functional(signs, rates)
-    truth = np.array([shapley_values(_kernel(signs, one[None], rates)[:, 0]) for one in signs])
-    assert np.allclose(found, truth)
-    twice = np.array([shapley_values(found[:, player])[player] for player in range(6)])
-    assert np.allclose(_prior_variance(rates), twice)
+    overlap = signs @ signs.T
+    covariance = kernel.smooth(signs, signs) + kernel.independent * ((overlap == 6).astype(float) - (overlap == -6))
+    found = functional(signs, kernel)
+    assert np.allclose(found, [shapley_values(column) for column in covariance])
+    assert np.allclose(prior_variance(kernel), [shapley_values(found[:, player])[player] for player in range(6)])
+
+
+@pytest.mark.parametrize("budget", [64, 256])
+def test_a_weighted_vote_is_not_taken_for_certain(budget):
+    """Small coalitions all lose: a process that trusts them too much sees three dictators, with no standard error."""
+    scores = []
+    for seed in range(6):
+        quota = np.random.default_rng(seed).integers(1, 12, size=12)
+        worth = (2 * (all_coalitions(12) @ quota) > quota.sum()).astype(float)
+        found, *_ = shapley_estimate(lookup(worth), 12, budget, np.random.default_rng(seed), "gaussian-process")
+        scores.append((found.values - shapley_values(worth)) / found.standard_error)
+    assert np.sqrt(np.mean(np.square(scores))) < 2.5
 
 
 def test_bad_budgets_are_named():

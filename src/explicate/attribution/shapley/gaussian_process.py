@@ -2,10 +2,11 @@
 
 The half difference o(S) = (v(S) - v(not S)) / 2 is an odd function of s = 2 z - 1 in {-1, 1}^n. Its prior is the odd
 part of the product kernel prod_j (1 + rho_j s_j s'_j), which weighs an interaction of the players T by prod_{j in T}
-rho_j. With a_j = atanh(rho_j) that is, up to a constant, sinh(sum_j a_j s_j s'_j): one matrix product. The a_j come
-from the marginal likelihood. Shapley values are a linear functional of the game, so those of the posterior mean, and
-their posterior variance, are integrals over [-1, 1] (the multilinear extension, Owen 1972) that Gauss-Legendre nodes
-give exactly.
+rho_j, plus a part that is independent for each pair of coalitions: what no smooth function says, such as the jump of a
+vote. With a_j = atanh(rho_j) the first is, up to a constant, sinh(sum_j a_j s_j s'_j): one matrix product. The a_j and
+the independent part's share come from the marginal likelihood. Shapley values are a linear functional of the game, so
+those of the posterior mean, and their posterior variance, follow in closed form: integrals over [-1, 1] (the
+multilinear extension, Owen 1972) that Gauss-Legendre nodes give, and Shapley's own weights for the independent part.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
+from scipy.special import gammaln
 from threadpoolctl import ThreadpoolController
 
 from explicate.attribution.shapley.estimates import Estimate
@@ -27,8 +29,26 @@ LARGEST = 2048  # pairs; beyond, the cube of their number costs more than it gai
 FITTED = 100  # pairs that the kernel's parameters are fitted to
 STARTS = (0.05, 0.2, 0.8)  # common rates tried first, over the root of the number of players
 STEPS = 15  # of the optimiser; more change the errors little
-SPREAD = 1.0  # prior standard deviation of log a_j around their mean
-NUGGET = 1e-9  # of the mean variance, for the factorisation alone
+SPREAD = 0.5  # prior standard deviation of log a_j around their mean; wider ones take few votes for a dictatorship
+NODES = 64  # of the integral; exact up to 127 players, and what is left beyond is under rounding
+INDEPENDENT = (1e-9, 1.0)  # range of the independent part's variance over the smooth part's
+
+
+class Kernel(NamedTuple):
+    """Covariance of half differences: the smooth part has variance 1.
+
+    Attributes
+    ----------
+    rates : (player,), a_j.
+    independent : variance of the part that is independent for each pair.
+    """
+
+    rates: Floats
+    independent: float
+
+    def smooth(self, one: Floats, other: Floats) -> Floats:
+        """Covariances of the smooth part, (row of one, row of other), for signs (row, player)."""
+        return np.asarray(np.sinh((one * self.rates) @ other.T) / np.sinh(self.rates.sum()))
 
 
 class _Posterior(NamedTuple):
@@ -47,7 +67,8 @@ def estimate_by_gaussian_process(pairs: Pairs, odd: Floats, total: float, rng: n
     Notes
     -----
     The pair of nobody and everybody is an observation like the others, so the values add up to `total`. The standard
-    error is the posterior's, scaled so that pairs left out one at a time have standardised errors of mean square one.
+    error is the posterior's, scaled so that pairs left out one at a time have standardised errors of mean square one,
+    and for the parameters that were fitted to the same pairs, as in a regression.
     """
     if len(pairs) > LARGEST:
         return None
@@ -64,25 +85,27 @@ def _estimate(pairs: Pairs, odd: Floats, total: float, rng: np.random.Generator)
     players = pairs.masks.shape[1]
     signs = np.concatenate([np.ones((1, players)), np.where(pairs.masks, 1.0, -1.0)])
     observed = np.concatenate([[total / 2], odd])
-    if not np.abs(observed).max() > 0:
+    unit = float(np.abs(observed).max())
+    if not unit > 0:
         return Estimate(np.zeros(players), np.zeros(players), 0.0, "gaussian-process")
-    observed = observed / (unit := float(np.abs(observed).max()))
+    observed = observed / unit
     rows = np.arange(len(signs))
     if len(rows) > FITTED:
         rows = np.concatenate([[0], 1 + rng.permutation(len(odd))[: FITTED - 1]])
-    rates = _fit_rates(signs[rows], observed[rows])
-    posterior = _condition(_kernel(signs, signs, rates), observed)
+    kernel = fit_kernel(signs[rows], observed[rows])
+    posterior = _condition(kernel.smooth(signs, signs), kernel.independent, observed)
     if posterior is None:
         return None
-    reach = _functional(signs, rates)  # (pair, player): Shapley values of each kernel function
+    reach = functional(signs, kernel)  # (pair, player): covariances of half differences and Shapley values
     values = reach.T @ posterior.weights
     values += (total / unit - values.sum()) / players
     solved = cho_solve(posterior.factor, reach)
-    variance = np.maximum(_prior_variance(rates) - np.einsum("ij,ij->j", reach, solved), 0.0) * posterior.scale
+    variance = np.maximum(prior_variance(kernel) - np.einsum("ij,ij->j", reach, solved), 0.0) * posterior.scale
     diagonal = np.diag(_inverse(posterior.factor))
     left_out = (posterior.weights / diagonal)[1:]
     standardised = left_out * np.sqrt(diagonal[1:] / posterior.scale)
-    variance *= float((standardised**2).mean())
+    fitted = len(rows) / max(len(rows) - players - 2, len(rows) / 3)
+    variance *= fitted * float((standardised**2).mean())
     held_out = float(np.average(left_out**2, weights=pairs.weight)) * unit**2
     if pairs.exhaustive:
         variance[:] = 0.0
@@ -95,73 +118,95 @@ def _inverse(factor: tuple[Floats, bool]) -> Floats:
     return np.asarray(np.tril(half) + np.tril(half, -1).T)
 
 
-def _kernel(one: Floats, other: Floats, rates: Floats) -> Floats:
-    return np.sinh((one * rates) @ other.T)
-
-
-def _condition(kernel: Floats, observed: Floats) -> _Posterior | None:
-    nugget = NUGGET * float(np.trace(kernel)) / len(kernel)
+def _condition(smooth: Floats, independent: float, observed: Floats) -> _Posterior | None:
     for _ in range(4):
         try:
-            factor = cho_factor(kernel + nugget * np.eye(len(kernel)), lower=True)
+            factor = cho_factor(smooth + independent * np.eye(len(smooth)), lower=True)
         except LinAlgError:
-            nugget *= 100
+            independent *= 100
             continue
         weights = cho_solve(factor, observed)
         return _Posterior(factor, weights, float(observed @ weights) / len(observed))
     return None
 
 
-def _fit_rates(signs: Floats, observed: Floats) -> Floats:
-    """The a_j (player,) of highest marginal likelihood, amplitude integrated out, log a_j held together by a prior."""
-    players = signs.shape[1]
+def fit_kernel(signs: Floats, observed: Floats) -> Kernel:
+    """The kernel of highest marginal likelihood, amplitude integrated out, log a_j held together by a prior.
+
+    Parameters
+    ----------
+    signs : (pair, player), 1 and -1. observed : (pair,), half differences.
+    """
+    count, players = signs.shape
 
     def objective(logs: Floats) -> tuple[float, Floats]:
-        rates = np.exp(logs)
+        rates, independent = np.exp(logs[:-1]), float(np.exp(logs[-1]))
         inner = (signs * rates) @ signs.T
-        kernel = np.sinh(inner)
-        posterior = _condition(kernel, observed)
-        if posterior is None:
-            return 1e10, np.zeros(players)
-        count = len(observed)
+        top = rates.sum()
+        smooth = np.sinh(inner) / np.sinh(top)
+        posterior = _condition(smooth, independent, observed)
+        if posterior is None or not posterior.scale > 0:
+            return 1e10, np.zeros(players + 1)
         logdet = 2 * float(np.log(np.diag(posterior.factor[0])).sum())
-        centred = logs - logs.mean()
+        centred = logs[:-1] - logs[:-1].mean()
         value = 0.5 * (count * np.log(posterior.scale) + logdet) + 0.5 * float(centred @ centred) / SPREAD**2
-        inverse = _inverse(posterior.factor)
-        change = 0.5 * (inverse - np.outer(posterior.weights, posterior.weights) / posterior.scale) * np.cosh(inner)
-        gradient = np.einsum("ij,ij->j", signs, change @ signs) * rates + centred / SPREAD**2
-        return value, gradient
+        change = 0.5 * (_inverse(posterior.factor) - np.outer(posterior.weights, posterior.weights) / posterior.scale)
+        slope = change * (np.cosh(inner) / np.sinh(top))
+        level = float((change * smooth).sum()) / np.tanh(top)
+        by_rates = (np.einsum("ij,ij->j", signs, slope @ signs) - level) * rates + centred / SPREAD**2
+        return value, np.append(by_rates, np.trace(change) * independent)
 
-    bounds = (np.log(1e-4), np.log(3.0 / np.sqrt(players)))
-    starts = [np.full(players, np.log(rate / np.sqrt(players))) for rate in STARTS]
+    bounds = [(np.log(1e-4), np.log(3.0 / np.sqrt(players)))] * players + [tuple(np.log(INDEPENDENT))]
+    starts = [
+        np.append(np.full(players, np.log(rate / np.sqrt(players))), np.log(share))
+        for rate in STARTS
+        for share in (1e-6, 1e-2)
+    ]
     start = min(starts, key=lambda logs: objective(logs)[0])
-    found = minimize(
-        objective, start, jac=True, method="L-BFGS-B", bounds=[bounds] * players, options={"maxiter": STEPS}
-    )
-    return np.exp(found.x)
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS})
+    return Kernel(np.exp(found.x[:-1]), float(np.exp(found.x[-1])))
 
 
 def _nodes(players: int) -> tuple[Floats, Floats]:
-    """Nodes on [-1, 1] and weights adding up to 1; exact for polynomials of degree players - 1."""
-    places, weights = np.polynomial.legendre.leggauss(players // 2 + 1)
+    """Nodes on [-1, 1] and weights adding up to 1; exact for polynomials of degree players - 1 up to `NODES`."""
+    places, weights = np.polynomial.legendre.leggauss(min(players // 2 + 1, NODES))
     return places, weights / 2
 
 
-def _functional(signs: Floats, rates: Floats) -> Floats:
-    """Shapley values of s -> sinh(sum_j a_j s_j s'_j) for each s' (row): (row, player)."""
-    places, weights = _nodes(signs.shape[1])
-    rho = np.tanh(rates)
-    factors = 1 + places[:, None, None] * (signs * rho)[None]  # (node, row, player)
-    product = factors.prod(axis=2)
-    mean = np.einsum("k,kr,krp->rp", weights, product, 1 / factors)  # the product over the other players
-    return np.asarray(2 * signs * rho * mean * np.prod(np.cosh(rates)))
+def functional(signs: Floats, kernel: Kernel) -> Floats:
+    """Covariances (row, player) of the half differences at `signs` (row, player) with the Shapley values.
+
+    Of the smooth part: the Shapley values of s -> k(s, s'). Of the independent part: phi_i is the sum over the pairs
+    of c_i(S) o(S), c_i(S) = 2 / (n binomial(n - 1, |S| - 1)) for the coalition S of the pair with player i.
+    """
+    rho = np.tanh(kernel.rates)
+    steps = signs * rho
+    mean = np.zeros_like(steps)
+    for place, weight in zip(*_nodes(signs.shape[1]), strict=True):
+        factors = 1 + place * steps
+        mean += (weight * factors.prod(axis=1))[:, None] / factors  # the product over the other players
+    size = np.exp(np.log(np.cosh(kernel.rates)).sum() - np.log(np.sinh(kernel.rates.sum())))
+    return np.asarray(2 * steps * mean * size + kernel.independent * _own_weights(signs))
 
 
-def _prior_variance(rates: Floats) -> Floats:
-    """Variance (player,) of the Shapley values under the prior of amplitude 1."""
-    places, weights = _nodes(len(rates))
-    rho = np.tanh(rates)
+def _own_weights(signs: Floats) -> Floats:
+    players = signs.shape[1]
+    present = (signs > 0).sum(axis=1)[:, None]
+    with_player = np.where(signs > 0, present, players - present) - 1  # others in the pair's coalition with the player
+    return np.asarray(signs * 2 / players * np.exp(-_log_binomial(players - 1, with_player)))
+
+
+def _log_binomial(players: int, size: Floats) -> Floats:
+    return np.asarray(gammaln(players + 1) - gammaln(size + 1) - gammaln(players - size + 1))
+
+
+def prior_variance(kernel: Kernel) -> Floats:
+    """Variance (player,) of the Shapley values before anything is observed."""
+    players = len(kernel.rates)
+    places, weights = _nodes(players)
+    rho = np.tanh(kernel.rates)
     factors = 1 + np.outer(places, places)[:, :, None] * rho  # (node, node, player)
-    product = factors.prod(axis=2)
-    mean = np.einsum("k,l,kl,klp->p", weights, weights, product, 1 / factors)
-    return np.asarray(4 * rho * mean * np.prod(np.cosh(rates)))
+    mean = np.einsum("k,l,kl,klp->p", weights, weights, factors.prod(axis=2), 1 / factors)
+    size = np.exp(np.log(np.cosh(kernel.rates)).sum() - np.log(np.sinh(kernel.rates.sum())))
+    own = 4 / players**2 * np.exp(-_log_binomial(players - 1, np.arange(players))).sum()
+    return np.asarray(4 * rho * mean * size + kernel.independent * own)
