@@ -295,9 +295,14 @@ def test_directions_run_over_the_channels_of_maps(model, batch):
 
 def test_everything_is_undone_after_an_exception(model, batch):
     before, weight = model.predict(batch), model.module.head.weight.detach().clone()
-    with pytest.raises(ZeroDivisionError), model.intervene(Edit("head.weight", 1.0), Ablate("first")):
-        assert np.abs(model.predict(batch) - before).max() > 1e-3
-        raise ZeroDivisionError
+
+    def fail():
+        with model.intervene(Edit("head.weight", 1.0), Ablate("first")):
+            assert np.abs(model.predict(batch) - before).max() > 1e-3
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert torch.equal(model.module.head.weight, weight)
     np.testing.assert_array_equal(model.predict(batch), before)
     with pytest.raises(SiteError, match=r"head\.wait"), model.intervene(Ablate("first"), Edit("head.wait", 1.0)):

@@ -147,7 +147,7 @@ class ClassActivation(Explainer):
             warnings.warn(
                 f"{self.name}: the map of sample {rows} is empty: no gradient reaches the layer, its activations are "
                 "not finite, or nothing stands out",
-                stacklevel=3,
+                stacklevel=4,
             )
         attribution = found.pop("attribution")
         extra = {name: (_dims(name), values) for name, values in found.items()}

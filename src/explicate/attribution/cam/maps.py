@@ -35,7 +35,8 @@ def alpha(
     below = 2 * second + sums * third
     below = below + np.where(below < 0, -epsilon, epsilon)
     above = second if numerator == "second" else first
-    return np.asarray(np.where(second > 0, above / below, 0.0))
+    with np.errstate(invalid="ignore", divide="ignore"):  # without an epsilon, 0/0 where no gradient is
+        return np.asarray(np.where(second > 0, above / below, 0.0))
 
 
 def combined(weights: Floats, activations: Floats, keep: Masks, channels: Array | None) -> Floats:

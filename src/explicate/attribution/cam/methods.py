@@ -166,7 +166,7 @@ class SmoothGradCAMPlusPlus(_HigherOrder):
         sigma = noise_level(model, inputs, self.noise, self.noise_unit)
         if self.noise == 0:
             if self.n_samples > 1:
-                warnings.warn(f"{self.name}: noise is 0, so one pass stands for all {self.n_samples}", stacklevel=4)
+                warnings.warn(f"{self.name}: noise is 0, so one pass stands for all {self.n_samples}", stacklevel=5)
             layers = [self._layer(a, g, g**2, g**3) for a, g in zip(activations, gradients, strict=True)]
             return layers, np.zeros(len(inputs))
         moments = self._moments(model, inputs, sites, targets, sigma, rng, [a.shape for a in activations])
