@@ -107,8 +107,8 @@ class Frame:
         if bool(outside.any()):
             row, column = (int(i) for i in outside.nonzero()[0])
             raise SelectionError(
-                f"{site}: position {site.positions[column]} is outside row {row}, which has {int(self.lengths[row])} "
-                "tokens; positions count each row's own tokens, negative ones from the end"
+                f"{site}: position {site.positions[column]} is outside a text of {int(self.lengths[row])} tokens; "
+                "positions count each text's own tokens, negative ones from the end"
             )
         index = self.starts[:, None] + place - first
         if bool((index < 0).all()):

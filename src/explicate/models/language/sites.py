@@ -15,20 +15,20 @@ from explicate.models.language.positions import Frame, Handler, Selection, visit
 if TYPE_CHECKING:
     import torch
 
-    from explicate.models.language.text_model import TextModel
+    from explicate.models.language.token_model import TokenModel
 
 CAUSAL_ORDER = ("embed", "resid_pre", "q", "k", "v", "scores", "pattern", "z", "head_out", "attn_out", "resid_mid",
                 "mlp_act", "mlp_out", "resid_post")  # fmt: skip
 """Within a layer, what comes first; handlers given together are put on in this order."""
 
 
-def all_sites(model: TextModel) -> list[Site]:
+def all_sites(model: TokenModel) -> list[Site]:
     """Every named site of a model; with heads, positions or module paths there are more."""
     layers = range(model.layer_count)
     return [Site("embed"), *(Site(kind, layer) for layer in layers for kind in LAYERED), Site("logits")]
 
 
-def check(model: TextModel, site: Site) -> Site:
+def check(model: TokenModel, site: Site) -> Site:
     """Refuse a layer, head or module path that the model does not have."""
     if site.is_module:
         known = dict(model.module.named_modules())
@@ -50,7 +50,7 @@ def check(model: TextModel, site: Site) -> Site:
     return site
 
 
-def attach(model: TextModel, site: Site, handler: Handler, stack: ExitStack) -> None:
+def attach(model: TokenModel, site: Site, handler: Handler, stack: ExitStack) -> None:
     """Let `handler` see, and change, the activation at `site` in every pass until `stack` closes."""
     check(model, site)
     if site.kind in GLOBAL:
@@ -65,7 +65,7 @@ def attach(model: TextModel, site: Site, handler: Handler, stack: ExitStack) -> 
         _attach_layered(model, site, handler, stack)
 
 
-def _attach_layered(model: TextModel, site: Site, handler: Handler, stack: ExitStack) -> None:
+def _attach_layered(model: TokenModel, site: Site, handler: Handler, stack: ExitStack) -> None:
     layout = model.architecture
     block = model.blocks[site.layer or 0]
     if site.kind in attention.KINDS:
@@ -89,11 +89,11 @@ def _attach_layered(model: TextModel, site: Site, handler: Handler, stack: ExitS
         stack.callback(hook.remove)
 
 
-def _frame(model: TextModel, activation: torch.Tensor) -> Frame:
+def _frame(model: TokenModel, activation: torch.Tensor) -> Frame:
     return model.frame or Frame.full(activation)
 
 
-def _output_hook(model: TextModel, site: Site, handler: Handler) -> Any:
+def _output_hook(model: TokenModel, site: Site, handler: Handler) -> Any:
     """A decoder block gives a tensor, an attention module a tuple: both are treated here and nowhere else."""
 
     def hook(module: Any, args: Any, output: Any) -> Any:
@@ -110,7 +110,7 @@ def _output_hook(model: TextModel, site: Site, handler: Handler) -> Any:
     return hook
 
 
-def _input_hook(model: TextModel, site: Site, handler: Handler, tap: Tap) -> Any:
+def _input_hook(model: TokenModel, site: Site, handler: Handler, tap: Tap) -> Any:
     import torch
 
     def changed(first: torch.Tensor) -> torch.Tensor:
@@ -133,7 +133,7 @@ def _input_hook(model: TextModel, site: Site, handler: Handler, tap: Tap) -> Any
     return hook
 
 
-def _head_hook(model: TextModel, entries: list[tuple[Site, Handler]]) -> Any:
+def _head_hook(model: TokenModel, entries: list[tuple[Site, Handler]]) -> Any:
     """`head_out` is never computed by the model; a change is added to the projection's output as a difference."""
     import torch
 
