@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from explicate.reproductions.local_function_approximation_peers import (
     captum_attributions,
     captum_installed,
     captum_lime,
-    exact_attributions,
+    own_attributions,
     require_captum,
 )
 from explicate.runtime.runner import run
@@ -90,6 +91,7 @@ class Split:
     test_labels: Floats
 
 
+@cache
 def prepared(dataset: str) -> Split:
     """One division of each table, the same for all models: 80 % to train on."""
     from explicate.data.tables import table
@@ -176,7 +178,7 @@ def _network(unit: dict[str, Any], seed: int) -> dict[str, Any]:
         reference = captum_attributions(model, points, n, seed)
         matched_kernel = captum_lime(model, points[some], n, seed, width=np.sqrt(0.5))
     else:
-        reference = exact_attributions(model, points, seed)
+        reference = own_attributions(model, points, seed)
         matched_kernel = reference["lime"][some]
     ours = {name: fitted[name].values for name in METHODS}
     smooth = [lfa.smooth_grad(scale, n).explain(model, points, 0, seed).values for scale in SCALES]
@@ -188,7 +190,7 @@ def _network(unit: dict[str, Any], seed: int) -> dict[str, Any]:
         **_quality(model, data),
         "classification": data.classification,
         "redrawn": redrawn,
-        "reference": "captum" if captum_installed() else "own exact modes",
+        "reference": "captum" if captum_installed() else "own dedicated implementations",
         "l1": _matrix(l1_distance, reference, ours),
         "cosine": _matrix(_cosine, reference, ours),
         "lime_matched_kernel": [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from explicate.attribution import lfa
+from explicate.attribution.explainer import Explainer
 from explicate.core.capabilities import Array, Floats
 from explicate.errors import MissingDependencyError
 from explicate.runtime.seeds import derive_seed
@@ -102,15 +103,24 @@ def _one_by_one(method: Any, points: torch.Tensor, n: int, seed: int) -> Floats:
     return np.asarray(torch.cat(rows).numpy(), dtype=float)
 
 
-def exact_attributions(model: Any, inputs: Array, seed: int) -> dict[str, Floats]:
-    """The same without Captum: whole neighbourhoods and limits. For the smoke scale on machines that lack it."""
-    exact = {
+def own_attributions(model: Any, inputs: Array, seed: int) -> dict[str, Floats]:
+    """The same by our own dedicated implementations, which share no fit; LIME by the framework on all masks.
+
+    For the smoke scale on machines without Captum.
+    """
+    from explicate.attribution.feature_ablation import FeatureAblation
+    from explicate.attribution.gradient import Gradient, GradientTimesInput, SmoothGrad
+    from explicate.attribution.integrated_gradients import IntegratedGradients
+    from explicate.attribution.kernel_shap import ExactShapley
+    from explicate.attribution.missingness.base import Zero
+
+    methods: dict[str, Explainer] = {
         "lime": lfa.lime(width=np.sqrt(2), exact=True),
-        "kernel_shap": lfa.kernel_shap(exact=True),
-        "occlusion": lfa.occlusion(exact=True),
-        "integrated_gradients": lfa.integrated_gradients(n=20_000),
-        "gradient_x_input": lfa.gradient_x_input(low=1 - 1e-9, n=2),
-        "vanilla_gradient": lfa.vanilla_gradient(scale=1e-9, n=2),
-        "smooth_grad": lfa.smooth_grad(n=20_000),
+        "kernel_shap": ExactShapley(missingness=Zero()),
+        "occlusion": FeatureAblation(missingness=Zero()),
+        "integrated_gradients": IntegratedGradients(baseline=Zero()),
+        "gradient_x_input": GradientTimesInput(),
+        "vanilla_gradient": Gradient(),
+        "smooth_grad": SmoothGrad(samples=5000, noise=0.1, noise_unit="absolute"),
     }
-    return {name: exact[name].explain(model, inputs, 0, seed).values for name in METHODS}
+    return {name: methods[name].explain(model, inputs, 0, seed).values for name in METHODS}
