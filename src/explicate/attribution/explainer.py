@@ -55,6 +55,7 @@ class Explainer(Parameterised):
     kinds : kinds of model that the method is for.
     signed : whether the sign of an attribution means for or against; False for saliency maps.
     complete : whether attributions add up to score - baseline score (exactly, or as the budget grows).
+    compared : whether a comparison takes it when no methods are named; False for what doubles another method.
     """
 
     needs: ClassVar[type] = Predictor
@@ -62,6 +63,7 @@ class Explainer(Parameterised):
     kinds: ClassVar[tuple[str, ...]] = ("table", "image", "text")
     signed: ClassVar[bool] = True
     complete: ClassVar[bool] = False
+    compared: ClassVar[bool] = True
 
     @abstractmethod
     def attribute(self, model: Any, inputs: Array, targets: Targets, rng: np.random.Generator) -> Found:

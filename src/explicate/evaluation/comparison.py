@@ -81,7 +81,7 @@ def compare(
     encoded = check_finite(model.encode(inputs), f"inputs of {model.name!r}")
     if len(encoded) == 0:
         raise InputError("compare: no samples given")
-    targets = resolve_targets(model, encoded, target)
+    targets = resolve_targets(model, encoded, target)  # also finds the number of outputs, before any cost is counted
     explainers = _methods(model, methods, budget)
     measures = _metrics(model, metrics)
     training = _training(inputs, len(encoded), labels, training)
@@ -157,7 +157,7 @@ def fitting_methods(model: Any) -> list[str]:
     for name in registry.names("methods"):
         method = registry.find(name, "methods")
         fits = isinstance(method, type) and issubclass(method, Explainer) and model.kind in method.kinds
-        if fits and name != CONTROL and isinstance(model, method.needs) and _has_defaults(method):
+        if fits and method.compared and name != CONTROL and isinstance(model, method.needs) and _has_defaults(method):
             found.append(name)
     return found
 

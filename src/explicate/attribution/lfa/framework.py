@@ -134,6 +134,7 @@ class LocalFunctionApproximation(Explainer):
     solver: str = "auto"
     ridge: float = 0.0
     kinds: ClassVar[tuple[str, ...]] = ("table", "image")
+    compared: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check_parts(self.neighborhood, self.loss, self.surrogate)

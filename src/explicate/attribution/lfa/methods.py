@@ -33,6 +33,7 @@ class NamedApproximation(Explainer):
 
     factory: ClassVar[Factory]
     kinds: ClassVar[tuple[str, ...]] = LocalFunctionApproximation.kinds
+    compared: ClassVar[bool] = False
 
     def approximation(self) -> LocalFunctionApproximation:
         """The neighbourhood, loss and surrogate behind the name."""
