@@ -46,6 +46,12 @@ class Players:
         shares = np.append(values / np.maximum(sizes, 1), 0.0)
         return np.asarray(shares[self.labels])
 
+    def unanimous(self, marks: Masks) -> Masks:
+        """Which players have all their features marked: marks (mark, *labels' shape) -> (mark, player)."""
+        inside = self.labels >= 0
+        members = self.labels[inside][:, None] == np.arange(self.count)
+        return (~marks[:, inside]).astype(np.float32) @ members.astype(np.float32) == 0
+
     def total(self, attribution: Array) -> Array:
         """Sum an attribution (*feature) over each player: -> (player,). Channels in front of the labels are summed."""
         while attribution.ndim > self.labels.ndim:

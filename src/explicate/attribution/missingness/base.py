@@ -47,6 +47,33 @@ class Missingness(Parameterised):
         return np.concatenate([self.bind(model, sample, rng)(nothing) for sample in inputs])
 
 
+@dataclass(frozen=True, eq=False)
+class FromRows:
+    """A fill that takes what is absent from each of some rows, the same rows for every mask.
+
+    Attributes
+    ----------
+    sample : (feature,). rows : (draw, feature).
+    """
+
+    sample: Array
+    rows: Array
+
+    def __call__(self, keep: Masks) -> Array:
+        filled = np.tile(self.rows, (len(keep), 1))
+        np.copyto(filled.reshape(len(keep), *self.rows.shape), self.sample, where=keep[:, None, :])
+        return filled
+
+    def some(self, keep: Masks, draws: Array) -> Array:
+        """Single inputs (input, feature): of `keep` (input, feature) with row `draws` (input,) each."""
+        return np.where(keep, self.sample, self.rows[draws])
+
+    @property
+    def alike(self) -> Masks:
+        """Where a row has the sample's own value, so that absence changes nothing: (draw, feature)."""
+        return np.asarray(self.rows == self.sample)
+
+
 def replace(sample: Array, keep: Masks, substitute: Array) -> Array:
     """Keep `sample` (*feature) where `keep` (mask, *feature) says so, else take `substitute` (*feature)."""
     return np.where(keep, sample[None], substitute[None]).astype(sample.dtype, copy=False)
@@ -141,14 +168,7 @@ class Marginal(Missingness):
         return rows[np.sort(picked)]
 
     def bind(self, model: Any, sample: Array, rng: np.random.Generator) -> Fill:
-        rows = self.drawn(model)
-
-        def fill(keep: Masks) -> Array:
-            filled = np.tile(rows, (len(keep), 1))
-            np.copyto(filled.reshape(len(keep), *rows.shape), sample, where=keep[:, None, :])
-            return filled
-
-        return fill
+        return FromRows(sample, self.drawn(model))
 
 
 def background_of(model: Any, asking: str) -> Array:

@@ -15,8 +15,7 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.linalg.lapack import dpotri
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from scipy.optimize import minimize
 from scipy.special import gammaln
 from threadpoolctl import ThreadpoolController
@@ -48,11 +47,12 @@ class Kernel(NamedTuple):
 
     def smooth(self, one: Floats, other: Floats) -> Floats:
         """Covariances of the smooth part, (row of one, row of other), for signs (row, player)."""
-        return np.asarray(np.sinh((one * self.rates) @ other.T) / np.sinh(self.rates.sum()))
+        inner, top = (one * self.rates) @ other.T, self.rates.sum()
+        return np.asarray((np.exp(inner - top) - np.exp(-inner - top)) / -np.expm1(-2 * top))
 
 
 class _Posterior(NamedTuple):
-    factor: tuple[Floats, bool]
+    factor: Floats
     weights: Floats
     scale: float
 
@@ -99,7 +99,7 @@ def _estimate(pairs: Pairs, odd: Floats, total: float, rng: np.random.Generator)
     reach = functional(signs, kernel)  # (pair, player): covariances of half differences and Shapley values
     values = reach.T @ posterior.weights
     values += (total / unit - values.sum()) / players
-    solved = cho_solve(posterior.factor, reach)
+    solved = dpotrs(posterior.factor, reach, lower=1)[0]
     variance = np.maximum(prior_variance(kernel) - np.einsum("ij,ij->j", reach, solved), 0.0) * posterior.scale
     diagonal = np.diag(_inverse(posterior.factor))
     left_out = (posterior.weights / diagonal)[1:]
@@ -112,21 +112,24 @@ def _estimate(pairs: Pairs, odd: Floats, total: float, rng: np.random.Generator)
     return Estimate(values * unit, np.sqrt(variance) * unit, held_out, "gaussian-process")
 
 
-def _inverse(factor: tuple[Floats, bool]) -> Floats:
+def _inverse(factor: Floats) -> Floats:
     """The inverse from its Cholesky factor, for half of what solving for every unit vector costs."""
-    half, _ = dpotri(factor[0], lower=1)
-    return np.asarray(np.tril(half) + np.tril(half, -1).T)
+    half, _ = dpotri(factor, lower=1)
+    found = half + half.T
+    found[np.diag_indices_from(found)] /= 2
+    return np.asarray(found)
 
 
 def _condition(smooth: Floats, independent: float, observed: Floats) -> _Posterior | None:
+    covariance = smooth.copy()
+    diagonal = np.diag_indices_from(covariance)
     for _ in range(4):
-        try:
-            factor = cho_factor(smooth + independent * np.eye(len(smooth)), lower=True)
-        except LinAlgError:
-            independent *= 100
-            continue
-        weights = cho_solve(factor, observed)
-        return _Posterior(factor, weights, float(observed @ weights) / len(observed))
+        covariance[diagonal] = smooth[diagonal] + independent
+        factor, failed = dpotrf(covariance, lower=1, clean=1)
+        if not failed:
+            weights = dpotrs(factor, observed, lower=1)[0]
+            return _Posterior(factor, weights, float(observed @ weights) / len(observed))
+        independent *= 100
     return None
 
 
@@ -139,21 +142,26 @@ def fit_kernel(signs: Floats, observed: Floats) -> Kernel:
     """
     count, players = signs.shape
 
-    def objective(logs: Floats) -> tuple[float, Floats]:
+    def cost(logs: Floats, slope: bool = True) -> tuple[float, Floats]:
         rates, independent = np.exp(logs[:-1]), float(np.exp(logs[-1]))
-        inner = (signs * rates) @ signs.T
         top = rates.sum()
-        smooth = np.sinh(inner) / np.sinh(top)
+        rising = np.exp((signs * rates) @ signs.T - top)
+        falling = np.exp(-2 * top) / rising
+        below = -np.expm1(-2 * top)
+        smooth = (rising - falling) / below  # sinh(inner) / sinh(top), without overflow
         posterior = _condition(smooth, independent, observed)
         if posterior is None or not posterior.scale > 0:
             return 1e10, np.zeros(players + 1)
-        logdet = 2 * float(np.log(np.diag(posterior.factor[0])).sum())
+        logdet = 2 * float(np.log(np.diag(posterior.factor)).sum())
         centred = logs[:-1] - logs[:-1].mean()
         value = 0.5 * (count * np.log(posterior.scale) + logdet) + 0.5 * float(centred @ centred) / SPREAD**2
-        change = 0.5 * (_inverse(posterior.factor) - np.outer(posterior.weights, posterior.weights) / posterior.scale)
-        slope = change * (np.cosh(inner) / np.sinh(top))
-        level = float((change * smooth).sum()) / np.tanh(top)
-        by_rates = (np.einsum("ij,ij->j", signs, slope @ signs) - level) * rates + centred / SPREAD**2
+        if not slope:
+            return value, centred
+        fitted = posterior.weights / np.sqrt(posterior.scale)
+        change = 0.5 * (_inverse(posterior.factor) - np.outer(fitted, fitted))
+        level = float(np.vdot(change, smooth)) / np.tanh(top)
+        rise = change * ((rising + falling) / below)
+        by_rates = ((signs * (rise @ signs)).sum(axis=0) - level) * rates + centred / SPREAD**2
         return value, np.append(by_rates, np.trace(change) * independent)
 
     bounds = [(np.log(1e-4), np.log(3.0 / np.sqrt(players)))] * players + [tuple(np.log(INDEPENDENT))]
@@ -162,8 +170,8 @@ def fit_kernel(signs: Floats, observed: Floats) -> Kernel:
         for rate in STARTS
         for share in (1e-6, 1e-2)
     ]
-    start = min(starts, key=lambda logs: objective(logs)[0])
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS})
+    start = min(starts, key=lambda logs: cost(logs, slope=False)[0])
+    found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS})
     return Kernel(np.exp(found.x[:-1]), float(np.exp(found.x[-1])))
 
 
@@ -185,8 +193,13 @@ def functional(signs: Floats, kernel: Kernel) -> Floats:
     for place, weight in zip(*_nodes(signs.shape[1]), strict=True):
         factors = 1 + place * steps
         mean += (weight * factors.prod(axis=1))[:, None] / factors  # the product over the other players
-    size = np.exp(np.log(np.cosh(kernel.rates)).sum() - np.log(np.sinh(kernel.rates.sum())))
+    size = _cosh_over_sinh(kernel.rates)
     return np.asarray(2 * steps * mean * size + kernel.independent * _own_weights(signs))
+
+
+def _cosh_over_sinh(rates: Floats) -> float:
+    """prod_j cosh(a_j) / sinh(sum_j a_j), without overflow."""
+    return float(2 * np.prod((1 + np.exp(-2 * rates)) / 2) / -np.expm1(-2 * rates.sum()))
 
 
 def _own_weights(signs: Floats) -> Floats:
@@ -207,6 +220,6 @@ def prior_variance(kernel: Kernel) -> Floats:
     rho = np.tanh(kernel.rates)
     factors = 1 + np.outer(places, places)[:, :, None] * rho  # (node, node, player)
     mean = np.einsum("k,l,kl,klp->p", weights, weights, factors.prod(axis=2), 1 / factors)
-    size = np.exp(np.log(np.cosh(kernel.rates)).sum() - np.log(np.sinh(kernel.rates.sum())))
+    size = _cosh_over_sinh(kernel.rates)
     own = 4 / players**2 * np.exp(-_log_binomial(players - 1, np.arange(players))).sum()
     return np.asarray(4 * rho * mean * size + kernel.independent * own)
