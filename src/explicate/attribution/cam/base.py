@@ -133,8 +133,8 @@ class ClassActivation(Explainer):
         """Weights per site for a few pictures, and the noise level (sample,) that was used (0 without noise)."""
 
     def attribute(self, model: Any, inputs: Array, targets: Targets, rng: np.random.Generator) -> Found:
-        named = (self.layers,) if isinstance(self.layers, str) else self.layers
-        sites = [model.map_site()] if named is None else [Site.parse(layer) for layer in named]
+        asked = (self.layers,) if isinstance(self.layers, str) else self.layers
+        sites = [model.map_site()] if asked is None else [Site.parse(layer) for layer in asked]
         shape = (int(inputs.shape[-2]), int(inputs.shape[-1]))
         parts: list[dict[str, Array]] = []
         for first in range(0, len(inputs), SAMPLES_AT_ONCE):
@@ -143,9 +143,10 @@ class ClassActivation(Explainer):
             parts.append(self._mapped(layers, shape) | {"sigma": sigma})
         found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         if found["empty"].any():
-            rows = ", ".join(map(str, np.flatnonzero(found["empty"])))
+            rows = np.flatnonzero(found["empty"])
+            named = ", ".join(map(str, rows[:5])) + (f" and {len(rows) - 5} others" if len(rows) > 5 else "")
             warnings.warn(
-                f"{self.name}: the map of sample {rows} is empty: no gradient reaches the layer, its activations are "
+                f"{self.name}: the map of sample {named} is empty: no gradient reaches the layer, its activations are "
                 "not finite, or nothing stands out",
                 stacklevel=4,
             )
