@@ -31,7 +31,7 @@ def make(settings: Settings) -> Made:
         undecided = picked[np.abs(probability[picked] - 0.5) < 0.1]
         one = api.explain(model, rows[undecided[[APPLICANT]]], "kernel-shap", target=1, seed=settings.seed)
         many = api.explain(model, rows[picked[:80]], "kernel-shap", target=1, seed=settings.seed, budget=128)
-        comparison = measured(settings, "credit", model, rows[picked[:24]], METHODS, METRICS, 1)
+        comparison = measured(settings, "credit", model, rows[picked[:24]], METHODS, METRICS, 1, budget=128)
         local = [
             api.explain(model, rows[undecided[[APPLICANT]]], name, target=1, seed=settings.seed) for name in METHODS[1:]
         ]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from explicate import api
+from explicate.attribution.words import Sentences
 from explicate.core.interventions import Ablate
 from explicate.core.targets import Contrast, resolve_targets, select
 from explicate.data import Passage, passage, text
@@ -34,7 +35,9 @@ def make(settings: Settings) -> Made:
     ]
     asked = passage(PASSAGE)
     first = _first_token(model, asked)
-    answer = api.explain(model, asked.prompt, "feature-ablation", target=first, seed=settings.seed)
+    answer = api.explain(
+        model, asked.prompt, "feature-ablation", target=first, seed=settings.seed, partition=Sentences()
+    )
     shares = _by_sentence(asked, answer)
     prompts = [text(name) for name in PROMPTS]
     comparison = measured(
@@ -45,6 +48,7 @@ def make(settings: Settings) -> Made:
         METHODS,
         METRICS,
         [Contrast(each.expected, each.alternative) for each in prompts],
+        budget=BUDGET,
     )
     effects = _layer_effects(model, names.prompt, why_mary)
     files = [each.save(settings.out / f"language-{each.provenance.method}.nc") for each in local]

@@ -35,7 +35,14 @@ class Made:
 
 
 def measured(
-    settings: Settings, name: str, model: Any, inputs: Any, methods: Sequence[Any], metrics: Sequence[Any], target: Any
+    settings: Settings,
+    name: str,
+    model: Any,
+    inputs: Any,
+    methods: Sequence[Any],
+    metrics: Sequence[Any],
+    target: Any,
+    budget: int | None = None,
 ) -> Comparison:
     """Compare methods beside the random control."""
     return compare(
@@ -45,6 +52,7 @@ def measured(
         metrics,
         target=target,
         seed=settings.seed,
+        budget=budget,
         folder=settings.scratch / name,
         workers=settings.workers,
     )
