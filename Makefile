@@ -18,7 +18,7 @@ help:            ## what there is
 
 .venv/dev: .venv/base requirements/peers.txt
 	$(BIN)/pip install -q -e '.[dev,docs]'
-	$(BIN)/pip install -q --no-deps -r requirements/peers.txt
+	$(BIN)/pip install -q -r requirements/peers.txt
 	touch $@
 
 demo: .venv/base ## explain three real models on real inputs and write a report
