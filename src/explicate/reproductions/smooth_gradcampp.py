@@ -14,6 +14,7 @@ import numpy as np
 
 from explicate.attribution.cam import CAM, ClassActivation, GradCAM, GradCAMPlusPlus, SmoothGradCAMPlusPlus
 from explicate.attribution.cam.maps import scaled
+from explicate.attribution.gradient import SmoothGrad
 from explicate.core.capabilities import Array, Floats
 from explicate.core.kinds import Attribution
 from explicate.data.images import picture
@@ -22,6 +23,8 @@ from explicate.evaluation.image_faithfulness import average_drop, increase_in_co
 from explicate.evaluation.localisation import EnergyShare, InstanceRecall, IntersectionOverUnion, PointingGame
 from explicate.models import zoo
 from explicate.models.tiny import cnn
+from explicate.report import fragments, pictures
+from explicate.report.document import Figure, Part, Report, Section
 from explicate.reproductions.claims import Claim, Context
 from explicate.runtime.runner import run
 from explicate.runtime.seeds import generator
@@ -58,6 +61,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
         workers=context.workers,
         backend=context.backend,  # type: ignore[arg-type]
     )
+    _page(context)
     shapes = done.records[: len(seeds)]
     many, few = done.records[len(seeds) : len(seeds) + 2]
     return [
@@ -172,10 +176,7 @@ def _stability(unit: dict[str, Any]) -> dict[str, Any]:
 def _photographs(unit: dict[str, Any]) -> dict[str, Any]:
     """Where the maps of the predicted classes have their maxima, on scikit-image's photographs."""
     model = zoo.load("efficientnet-lite0")
-    methods = {
-        "cam": CAM(), "grad-cam": GradCAM(), "grad-cam++": GradCAMPlusPlus(),
-        SMOOTH: SmoothGradCAMPlusPlus(n_samples=5 if unit["scale"] == "smoke" else 25),
-    }  # fmt: skip
+    methods = _siblings(unit["scale"])
     record: dict[str, Any] = {}
     for name, box in PHOTOGRAPHS.items():
         shown = picture(name)
@@ -195,6 +196,32 @@ def _photographs(unit: dict[str, Any]) -> dict[str, Any]:
     halves = [float(mosaic.values[0][:, :half].max()), float(mosaic.values[0][:, half:].max())]
     record["two-cats"] = _predicted(mosaic) | {"halves": halves}
     return record
+
+
+def _siblings(scale: str) -> dict[str, ClassActivation]:
+    smooth = SmoothGradCAMPlusPlus(n_samples=5 if scale == "smoke" else 25)
+    return {"cam": CAM(), "grad-cam": GradCAM(), "grad-cam++": GradCAMPlusPlus(), SMOOTH: smooth}
+
+
+def _page(context: Context) -> None:
+    """Write what five methods show on the photographs, side by side, as a page beside the run."""
+    model = zoo.load("efficientnet-lite0")
+    smooth_grad = SmoothGrad(absolute=True, channels="max", samples=3 if context.smoke else 25)
+    parts = []
+    for name in (*PHOTOGRAPHS, "two-cats"):
+        figures = []
+        for key, method in {**_siblings(context.scale), "smooth-grad": smooth_grad}.items():
+            found = method.explain(model, picture(name).pixels)
+            image = fragments.picture(pictures.heat_map(found), f"{key} on {name}")
+            figures.append(Figure(image, found.provenance.summary()))
+        parts.append(Part(name, ["Maps of the predicted class; SmoothGrad: largest size over the colours."], figures))
+    section = Section(
+        "Five methods, four photographs", {"model": "EfficientNet-Lite0, ImageNet weights"}, [], parts, []
+    )
+    command = f"explicate reproduce smooth-gradcampp --scale {context.scale}"
+    introduction = "Where an image classifier saw the evidence for what it predicts."
+    report = Report("Smooth Grad-CAM++ and its siblings", introduction, [section], command)
+    report.save(context.folder / f"smooth-gradcampp-{context.scale}.html")
 
 
 def _predicted(found: Attribution) -> dict[str, Any]:
