@@ -21,6 +21,7 @@ METRICS = ("deletion", "insertion", "completeness")
 PROMPTS = ("john-and-mary", "anna-and-tom", "capital-of-france")
 PASSAGE = "lighthouse"
 BUDGET = 128
+ANSWER_TOKENS = 16
 
 
 def make(settings: Settings) -> Made:
@@ -34,7 +35,8 @@ def make(settings: Settings) -> Made:
         for name in METHODS
     ]
     asked = passage(PASSAGE)
-    first = _first_token(model, asked)
+    said = model.generate([asked.prompt], max_new_tokens=ANSWER_TOKENS)[0].strip().split("\n")[0]
+    first = int(model.encode(f" {asked.expected}")[0, 0])  # the answer's first token, said or not
     answer = api.explain(
         model, asked.prompt, "feature-ablation", target=first, seed=settings.seed, partition=Sentences()
     )
@@ -67,8 +69,8 @@ def make(settings: Settings) -> Made:
         "which does hold the answer" if best == asked.support else f"but sentence {asked.support + 1} holds the answer"
     )
     reading = (
-        f"passage: asked {asked.question!r} it says {model.output_name(first)!r}; sentence {best + 1} of "
-        f"{len(asked.sentences)} supports that most, {right}"
+        f"passage: asked {asked.question!r} it says {said!r}; sentence {best + 1} of "
+        f"{len(asked.sentences)} speaks most for{model.output_name(first)}, {right}"
     )
     card = {
         "model": "SmolLM2-135M-Instruct, weights of 4 bits de-quantised to float32",
@@ -96,10 +98,6 @@ def make(settings: Settings) -> Made:
     ]
     section = Section("A language model", card, [finding, reading], parts, lines)
     return Made(section, [finding, reading], files, "the language model", failed)
-
-
-def _first_token(model: Any, asked: Passage) -> int:
-    return int(model.predict(model.encode(asked.prompt))[0].argmax())
 
 
 def _by_sentence(asked: Passage, explanation: Any) -> np.ndarray:
