@@ -213,6 +213,10 @@ class Comparison:
         lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in table]
         foot = ["* the best, or not told apart from it by a paired 95 % interval"]
         foot += [f"{method} does not apply: {reason}" for method, reason in self._refused().items()]
+        nowhere = [m for m in self.metrics if all(self.row(name, m).value is None for name in self.explanations)]
+        foot += [
+            f"{metric} does not apply: {self.row(next(iter(self.explanations)), metric).reason}" for metric in nowhere
+        ]
         return "\n".join([head, *[line.rstrip() for line in lines], *foot])
 
     __repr__ = __str__

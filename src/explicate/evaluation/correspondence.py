@@ -278,6 +278,8 @@ class Monotonicity(Metric):
 class MonotonicityInsertion(Metric):
     """1 where the score never falls while features are put in by increasing attribution, else 0. Higher is better.
 
+    As in the authors' code (aix360), the first score is that with one feature present.
+
     Source: Arya et al. (2019), "One Explanation Does Not Fit All", section 5 (monotonicity), after Luss et al. (2019).
     `monotonicity` is the other metric of this name.
 

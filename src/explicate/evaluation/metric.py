@@ -73,7 +73,7 @@ class Metric(Parameterised):
         """Score every sample; `rngs` has one generator per sample."""
 
     def cost(self, explanation: Attribution, model: Any) -> int:
-        """Evaluations that `compute` will spend on all samples; it does not depend on the attributions."""
+        """Evaluations that `compute` will spend on all samples; it does not depend on the attributions' values."""
         return 0
 
     def verdict(self, low: float, high: float) -> str | None:

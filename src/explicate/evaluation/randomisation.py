@@ -6,6 +6,7 @@ data randomisation, fitting again to permuted labels, for estimators (section 4)
 
 from __future__ import annotations
 
+import contextvars
 import copy
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -82,10 +83,8 @@ class Randomisation(Metric):
             raise InputError(f"randomisation: similarity {self.similarity!r} is unknown; use 'spearman' or 'ssim'")
 
     def cost(self, explanation: Attribution, model: Any) -> int:
-        """What making the explanation cost, for every model; exact where that cost is the same for any model.
-
-        Two evaluations per sample and model more make sure that the scores have changed.
-        """
+        """At most what making the explanation cost, for every model, and two evaluations per sample that make sure that
+        the scores have changed."""
         models = self.repeats * (self.stages if hasattr(model, "module") else 1)
         return models * (explanation.provenance.evaluations + 2 * len(explanation))
 
@@ -206,7 +205,8 @@ def refitted(model: Any, training: tuple[Any, Any] | None, seed: int) -> Any:
         raise InputError(f"randomisation: {len(labels)} labels for {len(rows)} training samples; give one for each")
     key = digest(model.fingerprint(), rows, labels, seed)
     if key not in _refitted:
-        _refitted[key] = _refit(model, estimator, rows, labels, seed)
+        # In a context of its own: whether the fit is at hand must not show in the evaluations that are counted.
+        _refitted[key] = contextvars.Context().run(_refit, model, estimator, rows, labels, seed)
         while len(_refitted) > KEPT:
             _refitted.popitem(last=False)
     _refitted.move_to_end(key)

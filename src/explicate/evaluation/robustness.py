@@ -50,7 +50,7 @@ class MaxSensitivity(Metric):
             raise InputError("max-sensitivity: draws must be 1 or more and radius above 0")
 
     def cost(self, explanation: Attribution, model: Any) -> int:
-        """What making the explanation cost, `draws` times; exact where the method's cost is the same for any input."""
+        """At most what making the explanation cost, `draws` times."""
         return self.draws * explanation.provenance.evaluations
 
     def compute(
