@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from explicate.evaluation.comparison import Comparison, compare
+from explicate.evaluation.measurement import paired_interval
 from explicate.report.document import Section
 
 CONTROL = "random"
@@ -65,36 +66,39 @@ def beliefs(comparison: Comparison, decisive: str) -> tuple[list[str], tuple[str
     ----------
     decisive : the metric by which methods are held against the random control.
     """
-    frame = comparison.to_frame()
-    own = frame[(frame["metric"] == decisive) & frame["value"].notna()].set_index("method")
-    lines, failed = [], []
-    higher = bool(own["higher_is_better"].iloc[0])
-    control = own.loc[CONTROL]
-    for method, row in own.iterrows():
-        if method == CONTROL:
+    control = comparison.measurements[CONTROL, decisive]
+    lines: list[str] = []
+    failed: list[str] = []
+    clear: list[str] = []
+    unclear: list[str] = []
+    for method in comparison.methods:
+        own = comparison.measurements.get((method, decisive))
+        if method == CONTROL or own is None:
             continue
-        clear = row["low"] > control["high"] if higher else row["high"] < control["low"]
-        better = row["value"] > control["value"] if higher else row["value"] < control["value"]
+        gain = paired_interval(own, control) if own.higher_is_better else paired_interval(control, own)
+        better = own.value > control.value if own.higher_is_better else own.value < control.value
         if not better:
-            failed.append(str(method))
+            failed.append(method)
             lines.append(
-                f"Do not rely on {method} here: its {decisive} is {row['value']:.3g}, no better than the random "
-                f"control's {control['value']:.3g}."
+                f"Do not rely on {method} here: its {decisive} is {own.value:.3g}, no better than the random control's "
+                f"{control.value:.3g}."
             )
-        elif not clear:
-            lines.append(
-                f"{method} beats the random control in {decisive} ({row['value']:.3g} against {control['value']:.3g}), "
-                "but their intervals overlap on so few samples."
-            )
+        elif gain is not None and gain.low > 0:
+            clear.append(f"{method} (by {gain.value:.2g}, 95 % interval {gain.low:.2g} to {gain.high:.2g})")
+        else:
+            unclear.append(method)
     for method in comparison.failed_randomisation():
         failed.append(method)
         lines.append(
             f"{method} draws nearly the same picture for a model with random weights: it shows the input, "
             "not what the model has learnt."
         )
-    sound = [str(m) for m in own.index if m != CONTROL and m not in failed]
-    if sound:
-        lines.insert(0, f"On these inputs {_listed(sound)} beat{'s' if len(sound) == 1 else ''} the random control.")
+    if unclear:
+        lines.insert(
+            0, f"Better than the random control in {decisive}, but not clearly on so few samples: {_listed(unclear)}."
+        )
+    if clear:
+        lines.insert(0, f"Clearly better than the random control in {decisive}, sample by sample: {_listed(clear)}.")
     lines.append(
         "All figures are for these samples and this meaning of absent; another meaning can reverse a ranking, so "
         "decide which perturbation you care about first."

@@ -132,7 +132,9 @@ def comparison_grid(comparison: Any) -> Grid:
                 Cell(
                     f"{row['value']:.3g}",
                     "best" if method in best.get(metric, set()) else "",
-                    f"95 % interval {row['low']:.3g} to {row['high']:.3g}",
+                    "of one sample"
+                    if row["low"] != row["low"]
+                    else f"95 % interval {row['low']:.3g} to {row['high']:.3g}",
                 )
             )
         evaluations, gradients = (int(own[name].fillna(0).max()) for name in ("evaluations", "gradients"))
