@@ -79,9 +79,10 @@ def reproduce(context: Context) -> Sequence[Claim]:
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
-    warnings.filterwarnings("ignore", message=".* is empty", category=UserWarning)  # empty maps count as misses
     parts = {"shapes": _shapes, "stability": _stability, "sites": _sites, "photographs": _photographs}
-    return parts[unit["part"]](unit)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".* is empty", category=UserWarning)  # empty maps count as misses
+        return parts[unit["part"]](unit)
 
 
 @cache
