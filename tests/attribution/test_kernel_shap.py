@@ -57,6 +57,26 @@ def test_banzhaf_of_a_product_is_half_the_gain():
     assert np.allclose(found.values, [[3, 3, 0, 0, 0]])
 
 
+def test_values_of_whole_players_are_kept_beside_their_features_shares(forest):
+    found = KernelShap(partition=Groups(((0, 1), (3, 4)))).explain(forest, ROWS[:2])
+    assert found["player_of"].values.tolist() == [[0, 0, -1, 1, 1]] * 2
+    assert np.allclose(found["player_value"].values.sum(axis=1), found["score"] - found["baseline_score"])
+    assert np.allclose(found.values[:, [0, 3]] * 2, found["player_value"])
+    assert "player_value" not in KernelShap().explain(forest, ROWS[:1]).data
+    assert found.data.attrs["estimators"] == "exact 2"
+
+
+def test_estimates_of_banzhaf_values_come_near_enumeration():
+    rows = np.random.default_rng(1).normal(size=(40, 10))
+    model = ex.TabularModel(lambda x: np.tanh(x.sum(axis=1)) + x[:, 0] * x[:, 1], rows)
+    truth = Banzhaf(2**10).explain(model, rows[:3])
+    found = Banzhaf(200).explain(model, rows[:3])
+    assert "exact" not in found["estimator"].values
+    gaps = (found.values - truth.values) / found["standard_error"].values
+    assert np.sqrt(np.mean(gaps**2)) < 2.5
+    assert ((found.values - truth.values) ** 2).sum() < 0.01 * (truth.values**2).sum()
+
+
 def test_bad_input_is_named(forest):
     with pytest.raises(InputError, match="too small"):
         KernelShap(2).explain(forest, ROWS[:1])

@@ -7,14 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.tree import DecisionTreeRegressor
 
-from explicate.attribution.shapley import all_coalitions, banzhaf_values, shapley_estimate, shapley_values
+from explicate.attribution.shapley import (
+    all_coalitions,
+    banzhaf_values,
+    gaussian_process,
+    shapley_estimate,
+    shapley_values,
+)
 from explicate.attribution.shapley.gaussian_process import Kernel, functional, prior_variance
 from explicate.attribution.shapley.sampling import draw_pairs, kernel_weight, pair_count
+from explicate.attribution.shapley.solver import estimate_from_pairs
+from explicate.attribution.shapley.tree_proxy import tree_values
 from explicate.errors import InputError
 
 games = arrays(float, 2**4, elements=st.floats(-100, 100))
-ESTIMATORS = ("least-squares", "gaussian-process")
+ESTIMATORS = ("least-squares", "gaussian-process", "tree-proxy")
 
 
 def lookup(worth: np.ndarray):
@@ -75,16 +84,34 @@ def test_many_players_need_no_list_of_coalitions():
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.integers(3, 7), st.integers(0, 50), st.sampled_from(ESTIMATORS))
-def test_all_coalitions_give_exact_values_without_error(players, seed, estimator):
+@given(st.integers(3, 7), st.integers(0, 50), st.sampled_from(["shapley", "banzhaf"]))
+def test_all_coalitions_give_exact_values_without_error(players, seed, index):
     worth = np.random.default_rng(seed).normal(size=2**players)
-    budget = 2**players - 1 + (2**players) % 2  # one short of enumeration: both estimators see every pair
-    found, empty, full = shapley_estimate(lookup(worth), players, budget, np.random.default_rng(0), estimator)
-    assert (empty, full) == (worth[0], worth[-1])
-    if budget >= 2**players:
-        assert found.estimator == "exact"
+    truth = shapley_values(worth) if index == "shapley" else banzhaf_values(worth)
+    found, empty, full = shapley_estimate(
+        lookup(worth), players, 2**players, np.random.default_rng(0), "least-squares", index
+    )
+    assert (found.estimator, empty, full) == ("exact", worth[0], worth[-1])
+    assert np.allclose(found.values, truth)
+    pairs = draw_pairs(players, 2**players, np.random.default_rng(0), index)
+    odd = (lookup(worth)(pairs.masks) - lookup(worth)(~pairs.masks)) / 2
+    for estimator in ("least-squares", "gaussian-process"):
+        found = estimate_from_pairs(pairs, odd, worth[-1] - worth[0], np.random.default_rng(0), estimator)
+        assert np.allclose(found.values, truth, atol=1e-5)
+        assert np.allclose(found.standard_error, 0)
+
+
+@pytest.mark.parametrize("index", ["shapley", "banzhaf"])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_values_add_up_whatever_was_tried(estimator, index):
+    worth = smooth_game(9, 4)
+    found, *_ = shapley_estimate(lookup(worth), 9, 90, np.random.default_rng(0), estimator, index)
+    assert found.estimator == estimator
+    gap = found.values.sum() - (worth[-1] - worth[0])
+    if index == "shapley":
+        assert gap == pytest.approx(0, abs=1e-12)
     else:
-        assert found.values.sum() == pytest.approx(full - empty)
+        assert found.values.sum() == pytest.approx(banzhaf_values(worth).sum(), abs=4 * found.standard_error.sum())
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -97,12 +124,13 @@ def test_an_additive_game_is_recovered_from_few_coalitions(estimator):
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_the_standard_error_is_of_the_size_of_the_error(estimator):
     scores = []
-    for seed in range(60):
+    for seed in range(6 if estimator == "tree-proxy" else 60):
         worth = smooth_game(9, seed)
         found, *_ = shapley_estimate(lookup(worth), 9, 120, np.random.default_rng(seed), estimator)
         scores.append((found.values - shapley_values(worth)) / found.standard_error)
     spread = float(np.sqrt(np.mean(np.square(scores))))
-    assert 0.5 < spread < 2.0
+    assert 0.5 < spread < 1.5
+    assert np.mean(np.abs(scores) < 2) > 0.85
 
 
 def test_the_process_beats_least_squares_on_games_that_models_play():
@@ -112,7 +140,7 @@ def test_the_process_beats_least_squares_on_games_that_models_play():
         truth = shapley_values(worth)
         errors = [
             ((shapley_estimate(lookup(worth), 10, 128, np.random.default_rng(seed), e)[0].values - truth) ** 2).sum()
-            for e in ESTIMATORS
+            for e in ("least-squares", "gaussian-process")
         ]
         ratios.append(errors[1] / errors[0])
     assert np.median(ratios) < 0.75
@@ -152,6 +180,30 @@ def test_a_weighted_vote_is_not_taken_for_certain(budget):
         found, *_ = shapley_estimate(lookup(worth), 12, budget, np.random.default_rng(seed), "gaussian-process")
         scores.append((found.values - shapley_values(worth)) / found.standard_error)
     assert np.sqrt(np.mean(np.square(scores))) < 2.5
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 1000), st.integers(1, 5))
+def test_values_of_a_tree_are_those_of_its_predictions(seed, depth):
+    rng = np.random.default_rng(seed)
+    masks = all_coalitions(6)
+    tree = DecisionTreeRegressor(max_depth=depth, random_state=0).fit(masks, rng.normal(size=64))
+    worth = tree.predict(masks)
+    assert np.allclose(tree_values(tree.tree_, 6), shapley_values(worth))
+    assert np.allclose(tree_values(tree.tree_, 6, "banzhaf"), banzhaf_values(worth))
+
+
+def test_many_coalitions_are_left_to_the_tree_proxy(monkeypatch):
+    monkeypatch.setattr(gaussian_process, "LARGEST", 50)
+    masks = all_coalitions(14)
+    worth = (masks[:, :4].sum(axis=1) >= 2) * 1.0 + masks[:, 5] * masks[:, 6]
+    truth = shapley_values(worth)
+    found, *_ = shapley_estimate(lookup(worth), 14, 800, np.random.default_rng(0))
+    plain, *_ = shapley_estimate(lookup(worth), 14, 800, np.random.default_rng(0), "least-squares")
+    assert found.estimator == "tree-proxy"
+    assert ((found.values - truth) ** 2).sum() < 0.5 * ((plain.values - truth) ** 2).sum()
+    most, *_ = shapley_estimate(lookup(worth[: 2**9]), 9, 500, np.random.default_rng(0))
+    assert most.estimator == "least-squares"  # nearly all were tried, so plain least squares is nearly exact
 
 
 def test_bad_budgets_are_named():

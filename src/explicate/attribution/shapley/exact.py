@@ -6,6 +6,7 @@ Sources: Shapley (1953), "A Value for n-Person Games"; Banzhaf (1965), "Weighted
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -35,13 +36,13 @@ def banzhaf_values(worth: Array) -> Floats:
     return _weighted_gains(worth, lambda size, n: 2.0 ** (1 - n))
 
 
-def _weighted_gains(worth: Array, weight: object) -> Floats:
+def _weighted_gains(worth: Array, weight: Callable[[int, int], float]) -> Floats:
     worth = np.asarray(worth, dtype=float)
     players = int(worth.size).bit_length() - 1
     if worth.ndim != 1 or worth.size != 2**players or players < 1:
         raise InputError(f"the worth of all coalitions has 2, 4, 8, ... entries, not shape {worth.shape}")
     sizes = all_coalitions(players).sum(axis=1)
-    weights = np.array([weight(size, players) for size in range(players)])  # type: ignore[operator]
+    weights = np.array([weight(size, players) for size in range(players)])
     found = np.empty(players)
     rows = np.arange(worth.size)
     for player in range(players):

@@ -7,6 +7,7 @@ vote. With a_j = atanh(rho_j) the first is, up to a constant, sinh(sum_j a_j s_j
 the independent part's share come from the marginal likelihood. Shapley values are a linear functional of the game, so
 those of the posterior mean, and their posterior variance, follow in closed form: integrals over [-1, 1] (the
 multilinear extension, Owen 1972) that Gauss-Legendre nodes give, and Shapley's own weights for the independent part.
+Banzhaf values are the multilinear extension's slope in the middle, so they need the one node 0.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from scipy.optimize import minimize
 from scipy.special import gammaln
 from threadpoolctl import ThreadpoolController
 
-from explicate.attribution.shapley.estimates import Estimate
+from explicate.attribution.shapley.estimates import Estimate, Index
 from explicate.attribution.shapley.sampling import Pairs
-from explicate.core.capabilities import Floats
+from explicate.core.capabilities import Array, Floats
 
 LARGEST = 2048  # pairs; beyond, the cube of their number costs more than it gains
 FITTED = 100  # pairs that the kernel's parameters are fitted to
@@ -58,7 +59,7 @@ class _Posterior(NamedTuple):
 
 
 def estimate_by_gaussian_process(pairs: Pairs, odd: Floats, total: float, rng: np.random.Generator) -> Estimate | None:
-    """Posterior mean of the Shapley values and its standard deviation, or None where the process cannot be fitted.
+    """Posterior mean of the values and its standard deviation, or None where the process cannot be fitted.
 
     Parameters
     ----------
@@ -66,9 +67,9 @@ def estimate_by_gaussian_process(pairs: Pairs, odd: Floats, total: float, rng: n
 
     Notes
     -----
-    The pair of nobody and everybody is an observation like the others, so the values add up to `total`. The standard
-    error is the posterior's, scaled so that pairs left out one at a time have standardised errors of mean square one,
-    and for the parameters that were fitted to the same pairs, as in a regression.
+    The pair of nobody and everybody is an observation like the others, so Shapley values add up to `total`. The
+    standard error is the posterior's, scaled so that pairs left out one at a time have standardised errors of mean
+    square one, and for the parameters that were fitted to the same pairs, as in a regression.
     """
     if len(pairs) > LARGEST:
         return None
@@ -96,11 +97,14 @@ def _estimate(pairs: Pairs, odd: Floats, total: float, rng: np.random.Generator)
     posterior = _condition(kernel.smooth(signs, signs), kernel.independent, observed)
     if posterior is None:
         return None
-    reach = functional(signs, kernel)  # (pair, player): covariances of half differences and Shapley values
+    reach = functional(signs, kernel, pairs.index)  # (pair, player): covariances of half differences and Shapley values
     values = reach.T @ posterior.weights
-    values += (total / unit - values.sum()) / players
+    if pairs.index == "shapley":
+        values += (total / unit - values.sum()) / players  # what rounding left
     solved = dpotrs(posterior.factor, reach, lower=1)[0]
-    variance = np.maximum(prior_variance(kernel) - np.einsum("ij,ij->j", reach, solved), 0.0) * posterior.scale
+    variance = (
+        np.maximum(prior_variance(kernel, pairs.index) - np.einsum("ij,ij->j", reach, solved), 0.0) * posterior.scale
+    )
     diagonal = np.diag(_inverse(posterior.factor))
     left_out = (posterior.weights / diagonal)[1:]
     standardised = left_out * np.sqrt(diagonal[1:] / posterior.scale)
@@ -175,26 +179,29 @@ def fit_kernel(signs: Floats, observed: Floats) -> Kernel:
     return Kernel(np.exp(found.x[:-1]), float(np.exp(found.x[-1])))
 
 
-def _nodes(players: int) -> tuple[Floats, Floats]:
+def _nodes(players: int, index: Index) -> tuple[Floats, Floats]:
     """Nodes on [-1, 1] and weights adding up to 1; exact for polynomials of degree players - 1 up to `NODES`."""
+    if index == "banzhaf":
+        return np.zeros(1), np.ones(1)
     places, weights = np.polynomial.legendre.leggauss(min(players // 2 + 1, NODES))
     return places, weights / 2
 
 
-def functional(signs: Floats, kernel: Kernel) -> Floats:
-    """Covariances (row, player) of the half differences at `signs` (row, player) with the Shapley values.
+def functional(signs: Floats, kernel: Kernel, index: Index = "shapley") -> Floats:
+    """Covariances (row, player) of the half differences at `signs` (row, player) with the values.
 
-    Of the smooth part: the Shapley values of s -> k(s, s'). Of the independent part: phi_i is the sum over the pairs
-    of c_i(S) o(S), c_i(S) = 2 / (n binomial(n - 1, |S| - 1)) for the coalition S of the pair with player i.
+    Of the smooth part: the values of s -> k(s, s'). Of the independent part: phi_i is the sum over the pairs of
+    c_i(S) o(S), for Shapley values c_i(S) = 2 / (n binomial(n - 1, |S| - 1)) for the coalition S of the pair with
+    player i, for Banzhaf values 2 ** (2 - n).
     """
     rho = np.tanh(kernel.rates)
     steps = signs * rho
     mean = np.zeros_like(steps)
-    for place, weight in zip(*_nodes(signs.shape[1]), strict=True):
+    for place, weight in zip(*_nodes(signs.shape[1], index), strict=True):
         factors = 1 + place * steps
         mean += (weight * factors.prod(axis=1))[:, None] / factors  # the product over the other players
     size = _cosh_over_sinh(kernel.rates)
-    return np.asarray(2 * steps * mean * size + kernel.independent * _own_weights(signs))
+    return np.asarray(2 * steps * mean * size + kernel.independent * _own_weights(signs, index))
 
 
 def _cosh_over_sinh(rates: Floats) -> float:
@@ -202,24 +209,28 @@ def _cosh_over_sinh(rates: Floats) -> float:
     return float(2 * np.prod((1 + np.exp(-2 * rates)) / 2) / -np.expm1(-2 * rates.sum()))
 
 
-def _own_weights(signs: Floats) -> Floats:
+def _own_weights(signs: Floats, index: Index) -> Floats:
     players = signs.shape[1]
+    if index == "banzhaf":
+        return signs * 2.0 ** (2 - players)
     present = (signs > 0).sum(axis=1)[:, None]
     with_player = np.where(signs > 0, present, players - present) - 1  # others in the pair's coalition with the player
     return np.asarray(signs * 2 / players * np.exp(-_log_binomial(players - 1, with_player)))
 
 
-def _log_binomial(players: int, size: Floats) -> Floats:
+def _log_binomial(players: int, size: Array) -> Floats:
     return np.asarray(gammaln(players + 1) - gammaln(size + 1) - gammaln(players - size + 1))
 
 
-def prior_variance(kernel: Kernel) -> Floats:
-    """Variance (player,) of the Shapley values before anything is observed."""
+def prior_variance(kernel: Kernel, index: Index = "shapley") -> Floats:
+    """Variance (player,) of the values before anything is observed."""
     players = len(kernel.rates)
-    places, weights = _nodes(players)
+    places, weights = _nodes(players, index)
     rho = np.tanh(kernel.rates)
     factors = 1 + np.outer(places, places)[:, :, None] * rho  # (node, node, player)
     mean = np.einsum("k,l,kl,klp->p", weights, weights, factors.prod(axis=2), 1 / factors)
     size = _cosh_over_sinh(kernel.rates)
-    own = 4 / players**2 * np.exp(-_log_binomial(players - 1, np.arange(players))).sum()
+    own = 2.0 ** (3 - players)
+    if index == "shapley":
+        own = 4 / players**2 * float(np.exp(-_log_binomial(players - 1, np.arange(players))).sum())
     return np.asarray(4 * rho * mean * size + kernel.independent * own)

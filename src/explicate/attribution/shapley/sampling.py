@@ -15,6 +15,7 @@ from itertools import combinations
 
 import numpy as np
 
+from explicate.attribution.shapley.estimates import Index
 from explicate.core.capabilities import Floats, Masks
 from explicate.errors import InputError
 
@@ -30,13 +31,15 @@ class Pairs:
     masks : (pair, player), one coalition of each pair, the smaller one; its complement is the other.
     size : (pair,), number of players of `masks`.
     share : (pair,), the sampled share of all pairs of that size; 1 where they are enumerated.
-    weight : (pair,), weight in the Shapley regression, for both coalitions of the pair.
+    weight : (pair,), weight in the regression whose coefficients are the values, for both coalitions of the pair.
+    index : which values the pairs are for.
     """
 
     masks: Masks
     size: np.ndarray
     share: Floats
     weight: Floats
+    index: Index = "shapley"
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -64,19 +67,23 @@ def kernel_weight(players: int, size: int) -> float:
     return (players - 1) / (size * (players - size))
 
 
-def draw_pairs(players: int, pairs: int, rng: np.random.Generator) -> Pairs:
+def draw_pairs(players: int, pairs: int, rng: np.random.Generator, index: Index = "shapley") -> Pairs:
     """Draw distinct pairs.
 
     Parameters
     ----------
     players : at least 2.
     pairs : how many; more than there are gives all.
+    index : for Shapley values the sizes get equal shares; for Banzhaf values, in which all coalitions count alike,
+        shares in proportion to their numbers of coalitions.
     """
     if players < 2 or pairs < 1:
         raise InputError(f"cannot draw {pairs} pairs of coalitions of {players} players; take at least 1 and 2")
     sizes = range(1, players // 2 + 1)
     have = [_pairs_of_size(players, size) for size in sizes]
     wish = np.array([1.0 if 2 * size == players else 2.0 for size in sizes])
+    if index == "banzhaf":
+        wish = np.array([float(count) for count in have]) / pair_count(players)
     counts = _allot(min(pairs, pair_count(players)), have, wish, rng)
     masks, size_of, share, weight = [], [], [], []
     for size, available, count in zip(sizes, have, counts, strict=True):
@@ -85,10 +92,12 @@ def draw_pairs(players: int, pairs: int, rng: np.random.Generator) -> Pairs:
         masks.append(_draw_size(players, size, count, available, rng))
         size_of.append(np.full(count, size))
         share.append(np.full(count, count / available))
-        # the middle size's coalitions are in pairs among themselves, so its weight is for two coalitions a pair
-        total = kernel_weight(players, size) * (0.5 if 2 * size == players else 1.0)
+        if index == "banzhaf":
+            total = available / pair_count(players)
+        else:  # the middle size's coalitions are in pairs among themselves, so its weight is for two of them a pair
+            total = kernel_weight(players, size) * (0.5 if 2 * size == players else 1.0)
         weight.append(np.full(count, total / count))
-    return Pairs(np.concatenate(masks), np.concatenate(size_of), np.concatenate(share), np.concatenate(weight))
+    return Pairs(np.concatenate(masks), np.concatenate(size_of), np.concatenate(share), np.concatenate(weight), index)
 
 
 def _pairs_of_size(players: int, size: int) -> int:
