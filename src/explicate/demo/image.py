@@ -57,7 +57,8 @@ def make(settings: Settings) -> Made:
             "Methods side by side",
             [
                 f"Three pictures ({', '.join(OTHERS)}). Deletion and insertion take regions of 16 x 16 pixels, the "
-                "most important first. Randomisation: how alike the map of a network with random weights is; a method whose map stays the same does not explain this network."
+                "most important first. Randomisation: how alike the map of a network with random weights is; a method "
+                "whose map stays the same does not explain this network."
             ],
             grid=comparison_grid(comparison),
         ),
