@@ -39,15 +39,19 @@ class Sentences(Partition):
         labels = np.full(len(sample), -1)
         spaced = any(text[:1].isspace() for text in texts)  # word pieces do not keep their spaces
         sentence, ended = 0, False
+        before = ""
         for place in np.flatnonzero(words >= 0):
-            text = texts[place]
-            begins = text[:1].isspace() if spaced else not (_digit(text) and _digit(texts[max(int(place) - 2, 0)]))
-            if ended and begins and (spaced or text.strip(CLOSING) != ""):
+            text = texts[int(place)]
+            if spaced:
+                begins = text.strip() != "" and (text[0].isspace() or before[-1:].isspace())
+            else:
+                begins = text.strip(CLOSING) != "" and not (_digit(text) and _digit(texts[max(int(place) - 2, 0)]))
+            if ended and begins:
                 sentence += 1
-                ended = False
             labels[place] = sentence
             bare = text.rstrip().rstrip(CLOSING)
             ended = "\n" in text or (bare == "" and ended) or bare[-1:] in tuple(ENDS)
+            before = text
         return Players(labels)
 
 

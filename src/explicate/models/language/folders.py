@@ -62,15 +62,27 @@ def open_folder(folder: Path, auto: str, dtype: Any = None) -> tuple[Any, Any]:
     library = transformers()
     import torch
 
+    from safetensors import SafetensorError
+
     with quiet(library):
         try:
             tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            module = getattr(library, auto).from_pretrained(
-                folder, dtype=dtype or torch.float32, local_files_only=True, use_safetensors=True
+            module, facts = getattr(library, auto).from_pretrained(
+                folder,
+                dtype=dtype or torch.float32,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise FileFormatError(f"{folder} cannot be loaded: {line}") from error
+    missing = sorted(key for key in facts["missing_keys"] if ".pooler." not in f".{key}")  # no handle reads the pooler
+    if missing:  # transformers would fill them with random numbers and go on
+        raise FileFormatError(
+            f"{folder} lacks {len(missing)} weights of a {type(module).__name__}, the first is {missing[0]!r}; "
+            "ask for an output that the model was trained for"
+        )
     return module, tokenizer
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from explicate.core import registry
 
 
-def load(name: str, **options: Any) -> Any:
+def load(name: str, /, **options: Any) -> Any:
     """A handle on the zoo's model `name`; an `UnknownNameError` lists the names."""
     return registry.find(name, "models")(**options)
 
