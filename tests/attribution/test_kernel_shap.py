@@ -77,6 +77,53 @@ def test_estimates_of_banzhaf_values_come_near_enumeration():
     assert ((found.values - truth.values) ** 2).sum() < 0.01 * (truth.values**2).sum()
 
 
+def test_the_credit_model_of_the_zoo():
+    from explicate.data import table
+    from explicate.models.zoo.tables import adult_credit
+
+    model = adult_credit()
+    people = table("adult").values()[-3:, :]
+    missingness = Marginal(rows=5)
+    truth = ExactShapley(missingness).explain(model, people, target=1)
+    found = KernelShap(256, missingness).explain(model, people, target=1)
+    plain = KernelShap(256, missingness, estimator="least-squares").explain(model, people, target=1)
+    gaps = (found.values - truth.values) / found["standard_error"].values
+    assert np.sqrt(np.mean(gaps**2)) < 2.5
+    assert ((found.values - truth.values) ** 2).sum() < ((plain.values - truth.values) ** 2).sum()
+    assert found.provenance.evaluations < 3 * 256 * 5  # people share values with the rows
+
+
+@pytest.mark.slow
+def test_a_photograph_in_six_parts():
+    pytest.importorskip("efficientnet_lite_pytorch")
+    from explicate.attribution.players import Grid
+    from explicate.data.images import cat
+    from explicate.models.zoo.vision import efficientnet_lite0
+
+    picture = cat()
+    found = ExactShapley(partition=Grid(2, 3)).explain(efficientnet_lite0(), picture.pixels[None], target=285)
+    gain = float((found["score"] - found["baseline_score"]).item())
+    assert found["player_value"].values.sum() == pytest.approx(gain, rel=1e-4)
+    first, last, left, right = (np.array(picture.boxes["face"]) * 224 / np.repeat(picture.pixels.shape[:2], 2)).astype(
+        int
+    )
+    face = found.values[0][first:last, left:right].sum() / gain
+    assert face > (last - first) * (right - left) / 224**2  # more than its share of the area
+
+
+@pytest.mark.peer
+def test_it_agrees_with_shapiq_on_a_real_forest(forest):
+    shapiq = pytest.importorskip("shapiq")
+
+    def worth(masks):
+        filled = np.where(masks[:, None, :], ROWS[0], ROWS).reshape(-1, 5)
+        return forest.wrapped.predict(filled).reshape(len(masks), -1).mean(axis=1)
+
+    theirs = shapiq.ExactComputer(worth, 5)("SV")
+    found = KernelShap(32, Marginal(rows=0)).explain(forest, ROWS[:1])
+    assert np.allclose(found.values[0], [theirs[(j,)] for j in range(5)])
+
+
 def test_bad_input_is_named(forest):
     with pytest.raises(InputError, match="too small"):
         KernelShap(2).explain(forest, ROWS[:1])

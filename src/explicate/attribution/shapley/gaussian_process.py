@@ -26,9 +26,9 @@ from explicate.attribution.shapley.sampling import Pairs
 from explicate.core.capabilities import Array, Floats
 
 LARGEST = 2048  # pairs; beyond, the cube of their number costs more than it gains
-FITTED = 100  # pairs that the kernel's parameters are fitted to
+FITTED = 80  # pairs that the kernel's parameters are fitted to
 STARTS = (0.05, 0.2, 0.8)  # common rates tried first, over the root of the number of players
-STEPS = 15  # of the optimiser; more change the errors little
+STEPS = 10  # of the optimiser; more change the errors little
 SPREAD = 0.5  # prior standard deviation of log a_j around their mean; wider ones take few votes for a dictatorship
 NODES = 64  # of the integral; exact up to 127 players, and what is left beyond is under rounding
 INDEPENDENT = (1e-9, 1.0)  # range of the independent part's variance over the smooth part's
