@@ -196,7 +196,7 @@ def test_onnx_over_pictures_says_what_to_do(tmp_path):
     )
     path = tmp_path / "picture.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
-    with pytest.raises(InputError, match="package.module:function"):
+    with pytest.raises(InputError, match=r"package\.module:function"):
         load_model(path, background=np.eye(2))
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("PIL")
-from PIL import Image  # noqa: E402
+from PIL import Image
 
-from explicate.errors import InputError  # noqa: E402
-from explicate.models.preprocessing import Preprocessing  # noqa: E402
+from explicate.errors import InputError
+from explicate.models.preprocessing import Preprocessing
 
 PLAIN = Preprocessing(size=(8, 8), mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
 
