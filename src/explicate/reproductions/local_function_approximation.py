@@ -181,6 +181,7 @@ def _network(unit: dict[str, Any], seed: int) -> dict[str, Any]:
         reference = own_attributions(model, points, seed)
         matched_kernel = reference["lime"][some]
     ours = {name: fitted[name].values for name in METHODS}
+    whole = {name: lfa.FACTORIES[name](exact=True).explain(model, points, 0, seed).values for name in judged.MASKED}
     smooth = [lfa.smooth_grad(scale, n).explain(model, points, 0, seed).values for scale in SCALES]
     line = [lfa.gradient_x_input(low, n).explain(model, points, 0, seed).values for low in LOWS]
     selection_rows = generator(0, "selection", unit["dataset"]).permutation(len(data.training))[: unit["points"]]
@@ -193,6 +194,11 @@ def _network(unit: dict[str, Any], seed: int) -> dict[str, Any]:
         "reference": "captum" if captum_installed() else "own dedicated implementations",
         "l1": _matrix(l1_distance, reference, ours),
         "cosine": _matrix(_cosine, reference, ours),
+        "l1_all_masks": _matrix(l1_distance, reference, ours | whole),
+        "cosine_all_masks": _matrix(_cosine, reference, ours | whole),
+        "l1_to_all_masks": {
+            name: [float(l1_distance(found[name], whole[name]).mean()) for found in (ours, reference)] for name in whole
+        },
         "lime_matched_kernel": [
             *(
                 float(l1_distance(found[some], ours["lime"][some]).mean())

@@ -12,6 +12,7 @@ from explicate.core.capabilities import Array, Floats, Masks
 from explicate.errors import InputError
 
 TRAINING_SHARE = 0.8
+LEAST_FREEDOM = 0.05  # of 1 - leverage: below it a point determines its own residual
 LARGEST_NULL_SPACE = 2000  # features up to which it is checked which weights the points determine
 
 
@@ -118,16 +119,19 @@ def anchored_bias(seen: Observations, weights: Floats) -> float:
 def _sandwich(design: Array, residuals: Array, weights: Array, bias: bool, ridge: float) -> Floats:
     """Standard errors of weighted least squares that allow for any spread of the residuals.
 
-    Source: White (1980), "A Heteroskedasticity-Consistent Covariance Matrix Estimator", with the factor n / (n - p).
+    Each residual is divided by 1 - leverage, because a few heavy points (the Shapley kernel's) pull the fit to
+    themselves. Source: MacKinnon, White (1985), "Some Heteroskedasticity-Consistent Covariance Matrix Estimators", HC3.
     """
-    n, d = design.shape
+    share = weights / weights.sum()
     if bias:
-        design = design - weights @ design / weights.sum()
-    gram = (design * weights[:, None]).T @ design + ridge * np.eye(d)
-    scaled = design * (weights * residuals)[:, None]
+        design = design - share @ design
+    gram = (design * weights[:, None]).T @ design + ridge * np.eye(design.shape[1])
     inverse = np.linalg.pinv(gram, hermitian=True)
+    leverage = weights * ((design @ inverse) * design).sum(axis=1) + (share if bias else 0.0)
+    left_out = weights * residuals / np.maximum(1 - leverage, LEAST_FREEDOM)
+    scaled = design * left_out[:, None]
     covariance = inverse @ (scaled.T @ scaled) @ inverse
-    return np.sqrt(np.clip(np.diag(covariance), 0.0, None) * n / max(n - d - bias, 1))
+    return np.sqrt(np.clip(np.diag(covariance), 0.0, None))
 
 
 def _null_space(design: Array, bias: bool) -> Masks:
