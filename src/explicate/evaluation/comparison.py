@@ -118,8 +118,8 @@ def compare(
         units = [
             {"method": name, "metric": metric, "start": start}
             for name in explained
-            for metric in measures
             for start in starts
+            for metric in measures
         ]
         second = run(
             work.measure, units, place / "measurements", name="measurements", spec=spec, label="measure", **how

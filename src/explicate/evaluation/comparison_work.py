@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from explicate.runtime.seeds import derive_seed
 
 REFUSALS = (CapabilityError, InputError, MissingDependencyError)
 """What says that a method or metric does not apply; anything else that is raised is a failure."""
+KEPT = 8  # explanations kept in memory, because several metrics in a row read the same one
+_read: OrderedDict[tuple[str, int, int], Attribution] = OrderedDict()
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +71,16 @@ class Work:
     def explanation(self, method: str, start: int) -> Attribution:
         """The stored explanation; made again where another machine has stored it."""
         file = self._file(method, start)
-        if file.exists():
-            return Attribution.load(file)
-        made = self._made(method, start)
-        made.save(file)
-        return made
+        if not file.exists():
+            self._made(method, start).save(file)
+        about = file.stat()
+        key = (str(file), about.st_mtime_ns, about.st_size)
+        found = _read.get(key)
+        if found is None:  # two threads may read the same file: that costs time but changes nothing
+            found = _read[key] = Attribution.load(file)
+            while len(_read) > KEPT:
+                _read.popitem(last=False)
+        return found
 
     def _made(self, method: str, start: int) -> Attribution:
         model, explainer, part = self.model(), self.explainers[method], self._part(start)

@@ -204,13 +204,13 @@ def refitted(model: Any, training: tuple[Any, Any] | None, seed: int) -> Any:
     if len(rows) != len(labels):
         raise InputError(f"randomisation: {len(labels)} labels for {len(rows)} training samples; give one for each")
     key = digest(model.fingerprint(), rows, labels, seed)
-    if key not in _refitted:
+    found = _refitted.get(key)
+    if found is None:
         # In a context of its own: whether the fit is at hand must not show in the evaluations that are counted.
-        _refitted[key] = contextvars.Context().run(_refit, model, estimator, rows, labels, seed)
+        found = _refitted[key] = contextvars.Context().run(_refit, model, estimator, rows, labels, seed)
         while len(_refitted) > KEPT:
             _refitted.popitem(last=False)
-    _refitted.move_to_end(key)
-    return _refitted[key]
+    return found
 
 
 def _refit(model: Any, estimator: Any, rows: Array, labels: Array, seed: int) -> Any:
