@@ -84,6 +84,23 @@ def test_one_and_two_workers_give_the_same_bytes(backend, cancer, tmp_path):
     assert tables[0].equals(tables[1])
 
 
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_bytes(cancer, tmp_path):
+    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'explicate[ray]'")
+    model, rows, _ = cancer
+    ours = not ray.is_initialized()  # another test's cluster serves as well
+    if ours:
+        ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    try:
+        for backend, workers in (("processes", 1), ("ray", 2)):
+            options = {"folder": tmp_path / backend, "workers": workers, "backend": backend, "chunk": 4}
+            compare(model, rows[:8], ["feature-ablation"], ["deletion", "max-sensitivity"], **options)
+    finally:
+        if ours:
+            ray.shutdown()
+    assert results(tmp_path / "processes") == results(tmp_path / "ray")
+
+
 def test_true_contributions_beat_the_control(cancer):
     model, rows, _ = cancer
     compared = compare(model, rows[:40], ["feature-ablation"], ["deletion", "insertion", "infidelity"])
