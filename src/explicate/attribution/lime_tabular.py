@@ -108,6 +108,8 @@ class LIME(Explainer):
         models of different training data.
     reference : rows (sample, feature), encoded; only for "fixed".
 
+    Notes
+    -----
     Found beside the attribution: `local_prediction` and `intercept` (sample,), and `determination` (sample,), the
     weighted R squared of the fit. The standard errors are over the draw of neighbours.
     """

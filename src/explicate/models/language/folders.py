@@ -61,7 +61,6 @@ def open_folder(folder: Path, auto: str, dtype: Any = None) -> tuple[Any, Any]:
     """Model and tokenizer, in 32-bit floats unless another type is asked for."""
     library = transformers()
     import torch
-
     from safetensors import SafetensorError
 
     with quiet(library):
