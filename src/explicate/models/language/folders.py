@@ -65,7 +65,7 @@ def open_folder(folder: Path, auto: str, dtype: Any = None) -> tuple[Any, Any]:
 
     with quiet(library):
         try:
-            tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer = _tokenizer(library, folder)
             module, facts = getattr(library, auto).from_pretrained(
                 folder,
                 dtype=dtype or torch.float32,
@@ -83,6 +83,19 @@ def open_folder(folder: Path, auto: str, dtype: Any = None) -> tuple[Any, Any]:
             "ask for an output that the model was trained for"
         )
     return module, tokenizer
+
+
+def _tokenizer(library: Any, folder: Path) -> Any:
+    """The folder's tokenizer. Folders that the zoo converted are read directly, which saves seconds on Gemma's."""
+    whole = folder / "tokenizer.json"
+    if not (folder / FACTS).is_file() or not whole.is_file():
+        return library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    special = {key: value for key, value in settings.items() if key.endswith("_token") and value is not None}
+    template = folder / "chat_template.jinja"
+    if template.is_file():
+        special["chat_template"] = template.read_text(encoding="utf-8")
+    return library.PreTrainedTokenizerFast(tokenizer_file=str(whole), **special)
 
 
 class quiet:
