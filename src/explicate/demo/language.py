@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 
 from explicate import api
+from explicate.attribution.integrated_gradients import IntegratedGradients
 from explicate.attribution.words import Sentences
 from explicate.core.interventions import Ablate
 from explicate.core.targets import Contrast, resolve_targets, select
 from explicate.data import Passage, passage, text
-from explicate.demo.part import Made, Settings, beliefs, measured
+from explicate.demo.part import Made, Settings, beliefs, explained, measured
 from explicate.models import zoo
 from explicate.report import fragments
 from explicate.report.document import Figure, Part, Section, comparison_grid
 
-METHODS = ("gradient-x-input", "integrated-gradients", "feature-ablation", "kernel-shap")
+METHODS = ("gradient-x-input", IntegratedGradients(steps=32), "feature-ablation", "kernel-shap")
 METRICS = ("deletion", "insertion", "completeness")
 PROMPTS = ("john-and-mary", "anna-and-tom", "capital-of-france")
 PASSAGE = "lighthouse"
@@ -29,11 +30,6 @@ def make(settings: Settings) -> Made:
     model = zoo.load("smollm2-135m")
     names = text("john-and-mary")
     why_mary = Contrast(names.expected, names.alternative)
-    options = {"kernel-shap": {"budget": BUDGET}}
-    local = [
-        api.explain(model, names.prompt, name, target=why_mary, seed=settings.seed, **options.get(name, {}))
-        for name in METHODS
-    ]
     asked = passage(PASSAGE)
     said = model.generate([asked.prompt], max_new_tokens=ANSWER_TOKENS)[0].strip().split("\n")[0]
     first = int(model.encode(f" {asked.expected}")[0, 0])  # the answer's first token, said or not
@@ -52,6 +48,7 @@ def make(settings: Settings) -> Made:
         [Contrast(each.expected, each.alternative) for each in prompts],
         budget=BUDGET,
     )
+    local = explained(comparison)
     effects = _layer_effects(model, names.prompt, why_mary)
     files = [each.save(settings.out / f"language-{each.provenance.method}.nc") for each in local]
     files.append(answer.save(settings.out / "language-passage.nc"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from explicate.core.kinds import Attribution
 from explicate.evaluation.comparison import Comparison, compare
 from explicate.evaluation.measurement import paired_interval
 from explicate.report.document import Section
@@ -57,6 +58,11 @@ def measured(
         folder=settings.scratch / name,
         workers=settings.workers,
     )
+
+
+def explained(comparison: Comparison) -> list[Attribution]:
+    """The explanations that were compared, without the control's."""
+    return [each for name, each in comparison.explanations.items() if name != CONTROL]
 
 
 def beliefs(comparison: Comparison, decisive: str) -> tuple[list[str], tuple[str, ...]]:

@@ -25,9 +25,11 @@ from explicate.reproductions.local_function_approximation_peers import (
     METHODS,
     captum_attributions,
     captum_installed,
+    captum_kernel_shap,
     captum_lime,
+    exact_shapley_values,
     own_attributions,
-    require_captum,
+    require_peers,
 )
 from explicate.runtime.runner import run
 from explicate.runtime.seeds import generator
@@ -40,12 +42,13 @@ SCALES = (0.3, 0.2, 0.1, 0.05, 0.01)
 LOWS = (0.0, 0.5, 0.65, 0.8, 0.95)
 DRAWS_OF_A_DEAD_NETWORK = 10
 POINTS_OF_MATCHED_KERNEL = 20
+NEARLY = 1e-5  # how far from its limit a limit is taken: the noise of the gradient, the line of gradient × input
 
 
 def reproduce(context: Context) -> Sequence[Claim]:
     """Three networks on each of three tables, linear and logistic models, and sines; claims of the paper and page."""
     if not context.smoke:
-        require_captum()
+        require_peers()
     size = {"points": 12, "n": 1000, "epochs": 30} if context.smoke else {"points": 60, "n": 1000, "epochs": 300}
     datasets, layers = (DATASETS[:2], LAYERS[:1]) if context.smoke else (DATASETS, LAYERS)
     seeds = context.seeds[:1] if context.smoke else context.seeds
@@ -176,12 +179,20 @@ def _network(unit: dict[str, Any], seed: int) -> dict[str, Any]:
     some = slice(0, POINTS_OF_MATCHED_KERNEL)
     if captum_installed():
         reference = captum_attributions(model, points, n, seed)
+        in_the_limit = reference | {"kernel_shap": exact_shapley_values(model, points)}
         matched_kernel = captum_lime(model, points[some], n, seed, width=np.sqrt(0.5))
+        again = [find(model, points[some], n, seed + 1) for find in (captum_lime, captum_kernel_shap)]
     else:
-        reference = own_attributions(model, points, seed)
+        reference = in_the_limit = own_attributions(model, points, seed)
         matched_kernel = reference["lime"][some]
+        again = [reference[name][some] for name in judged.MASKED]
     ours = {name: fitted[name].values for name in METHODS}
-    whole = {name: lfa.FACTORIES[name](exact=True).explain(model, points, 0, seed).values for name in judged.MASKED}
+    limits = {name: lfa.FACTORIES[name](exact=True) for name in judged.MASKED}
+    limits |= {
+        "vanilla_gradient": lfa.vanilla_gradient(NEARLY, n),
+        "gradient_x_input": lfa.gradient_x_input(1 - NEARLY, n),
+    }
+    whole = {name: method.explain(model, points, 0, seed).values for name, method in limits.items()}
     smooth = [lfa.smooth_grad(scale, n).explain(model, points, 0, seed).values for scale in SCALES]
     line = [lfa.gradient_x_input(low, n).explain(model, points, 0, seed).values for low in LOWS]
     selection_rows = generator(0, "selection", unit["dataset"]).permutation(len(data.training))[: unit["points"]]
@@ -194,10 +205,15 @@ def _network(unit: dict[str, Any], seed: int) -> dict[str, Any]:
         "reference": "captum" if captum_installed() else "own dedicated implementations",
         "l1": _matrix(l1_distance, reference, ours),
         "cosine": _matrix(_cosine, reference, ours),
-        "l1_all_masks": _matrix(l1_distance, reference, ours | whole),
-        "cosine_all_masks": _matrix(_cosine, reference, ours | whole),
+        "l1_limit": _matrix(l1_distance, in_the_limit, ours | whole),
+        "cosine_limit": _matrix(_cosine, in_the_limit, ours | whole),
         "l1_to_all_masks": {
-            name: [float(l1_distance(found[name], whole[name]).mean()) for found in (ours, reference)] for name in whole
+            name: [float(l1_distance(found[name], whole[name]).mean()) for found in (ours, reference)]
+            for name in judged.MASKED
+        },
+        "cosine_to_another_draw": {
+            name: float(_cosine(reference[name][some], other).mean())
+            for name, other in zip(judged.MASKED, again, strict=True)
         },
         "lime_matched_kernel": [
             *(

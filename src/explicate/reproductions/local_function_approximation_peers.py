@@ -1,4 +1,4 @@
-"""The seven explainers of experiment 1 in an implementation that is not ours: Captum's."""
+"""The seven explainers of experiment 1 in implementations that are not ours: Captum's, and shap's exact values."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def captum_installed() -> bool:
     return importlib.util.find_spec("captum") is not None
 
 
-def require_captum() -> None:
-    """Raise unless Captum is there."""
-    if not captum_installed():
+def require_peers() -> None:
+    """Raise unless Captum and shap are there."""
+    if not captum_installed() or importlib.util.find_spec("shap") is None:
         raise MissingDependencyError(
-            "experiment 1 at full scale compares with Captum; run: pip install 'explicate[peers-attribution]'"
+            "experiment 1 at full scale compares with Captum and shap; run: pip install 'explicate[peers-attribution]'"
         )
 
 
@@ -52,6 +52,26 @@ def captum_lime(model: Any, inputs: Array, n: int, seed: int, width: float = 1.0
     return _one_by_one(method, model.tensor(inputs), n, derive_seed(seed, "captum", "lime"))
 
 
+def captum_kernel_shap(model: Any, inputs: Array, n: int, seed: int) -> Floats:
+    """KernelSHAP (sample, feature) with `n` coalitions drawn from the Shapley kernel."""
+    from captum.attr import KernelShap
+
+    return _one_by_one(
+        KernelShap(_score_of(model)), model.tensor(inputs), n, derive_seed(seed, "captum", "kernel-shap")
+    )
+
+
+def exact_shapley_values(model: Any, inputs: Array) -> Floats:
+    """shap's values (sample, feature) of all coalitions, absent features 0: what KernelSHAP estimates."""
+    import shap
+
+    def score(rows: Array) -> Floats:
+        return np.asarray(model.predict(rows)[:, 0], dtype=float)
+
+    absent = shap.maskers.Independent(np.zeros((1, np.shape(inputs)[1])))
+    return np.asarray(shap.explainers.Exact(score, absent)(np.asarray(inputs)).values, dtype=float)
+
+
 def captum_attributions(model: Any, inputs: Array, n: int, seed: int) -> dict[str, Floats]:
     """Attributions (sample, feature) of a `TorchTabularModel` with one output, by method.
 
@@ -60,7 +80,7 @@ def captum_attributions(model: Any, inputs: Array, n: int, seed: int) -> dict[st
     draw any.
     """
     import torch
-    from captum.attr import InputXGradient, IntegratedGradients, KernelShap, NoiseTunnel, Occlusion, Saliency
+    from captum.attr import InputXGradient, IntegratedGradients, NoiseTunnel, Occlusion, Saliency
 
     score = _score_of(model)
     points = model.tensor(inputs).requires_grad_(True)
@@ -79,9 +99,7 @@ def captum_attributions(model: Any, inputs: Array, n: int, seed: int) -> dict[st
     arrays = {name: np.asarray(tensor.detach().numpy(), dtype=float) for name, tensor in found.items()}
     masked = {
         "lime": captum_lime(model, inputs, n, seed),
-        "kernel_shap": _one_by_one(
-            KernelShap(score), model.tensor(inputs), n, derive_seed(seed, "captum", "kernel-shap")
-        ),
+        "kernel_shap": captum_kernel_shap(model, inputs, n, seed),
     }
     return masked | arrays
 
