@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from explicate.api import explain, load, rerun
+    from explicate.api import explain, load, rerun, write_report
     from explicate.core.explanation import Explanation
     from explicate.core.interventions import Ablate, Edit, Patch, Project, Scale, Steer
     from explicate.core.kinds import (
@@ -60,6 +60,7 @@ _HOMES = {
     "load_model": "explicate.models.loading",
     "register": "explicate.core.registry",
     "rerun": "explicate.api",
+    "write_report": "explicate.api",
 }
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "load_model",
     "register",
     "rerun",
+    "write_report",
 ]
 
 

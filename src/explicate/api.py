@@ -1,10 +1,10 @@
-"""The verbs a user types: explain, load, rerun. (`compare` and `evaluate` live in `explicate.evaluation`.)"""
+"""The verbs a user types: explain, load, rerun, write_report. (`compare`, `evaluate`: see `explicate.evaluation`.)"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from explicate.core.explanation import Explanation
 from explicate.core.kinds import Attribution
 from explicate.core.targets import Contrast, Target
 from explicate.errors import CapabilityError, InputError
+
+if TYPE_CHECKING:
+    from explicate.evaluation.comparison import Comparison
 
 DEFAULT_METHODS = {"table": "kernel-shap", "image": "integrated-gradients", "text": "integrated-gradients"}
 
@@ -69,6 +72,18 @@ def resolve_method(method: Any, model: Any, parameters: dict[str, Any] | None = 
 def load(path: str | Path) -> Any:
     """Read an explanation that `save` wrote."""
     return Explanation.load(path)
+
+
+def write_report(comparison: Comparison, path: str | Path = "report.html", model: Any = None) -> Path:
+    """Write a comparison as one self-contained HTML page: pictures, the table, and what to believe.
+
+    Parameters
+    ----------
+    model : the handle that was explained, for its card.
+    """
+    from explicate.report.comparison import comparison_report
+
+    return comparison_report(comparison, model).save(path)
 
 
 @dataclass(frozen=True)

@@ -317,3 +317,8 @@ def test_a_failing_module_is_one_clear_error(model):
 
     with pytest.raises(ModelError, match="out of cheese"):
         VisionModel(Fails(), PLAIN, chunk=2).predict(np.zeros((3, 3, 16, 16), np.float32))
+
+
+def test_preprocessing_that_is_none_is_refused_when_the_handle_is_made():
+    with pytest.raises(InputError, match=r"preprocessing is \(16, 16\); give a Preprocessing"):
+        VisionModel(Network(), (16, 16))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -98,12 +99,14 @@ def compare(
     out: Out = Path("explicate-out/compare"),
     as_json: Json = False,
 ) -> None:
-    """Measure explanations of several methods side by side, at stated cost, beside a random control.
+    """Measure explanations of several methods side by side, at stated cost, beside a random control; writes a report.
 
     Example: `explicate compare my_code:credit_model applicants.csv --rows 0:50 --methods kernel-shap,lime`
     """
+    from explicate.evaluation.beliefs import beliefs
     from explicate.evaluation.comparison import compare as run
     from explicate.evaluation.comparison import fitting_methods, fitting_metrics
+    from explicate.report.comparison import comparison_report
 
     handle = _model(model, background)
     comparison = run(
@@ -118,7 +121,10 @@ def compare(
         backend=backend,  # type: ignore[arg-type]  # `compare` refuses unknown names
         resume=resume,
     )
-    say({"folder": str(out), **comparison.to_dict()}, [str(comparison), f"written to {out}"], as_json)
+    page = comparison_report(comparison, handle, shlex.join(["explicate", *sys.argv[1:]])).save(out / "report.html")
+    judged = beliefs(comparison)
+    found = {"folder": str(out), "report": str(page), "failed": list(judged.failed), **comparison.to_dict()}
+    say(found, [str(comparison), *judged.lines, f"written to {out}", f"report: {page}"], as_json)
 
 
 @app.command()

@@ -7,7 +7,8 @@ from threadpoolctl import threadpool_limits
 
 from explicate import api
 from explicate.data import table
-from explicate.demo.part import Made, Settings, beliefs, measured
+from explicate.demo.part import Made, Settings, measured
+from explicate.evaluation.beliefs import beliefs
 from explicate.models import zoo
 from explicate.report import fragments, pictures
 from explicate.report.document import Figure, Part, Section, comparison_grid
@@ -36,7 +37,7 @@ def make(settings: Settings) -> Made:
             api.explain(model, rows[undecided[[APPLICANT]]], name, target=1, seed=settings.seed) for name in METHODS[1:]
         ]
     files = [one.save(settings.out / "credit-one.nc"), many.save(settings.out / "credit-many.nc")]
-    lines, failed = beliefs(comparison, "deletion")
+    judged = beliefs(comparison)
     names = np.array(model.feature_names)
     overall = names[np.argsort(-np.abs(many.values).mean(axis=0))]
     strongest = int(np.abs(one.values[0]).argmax())
@@ -79,5 +80,5 @@ def make(settings: Settings) -> Made:
             grid=comparison_grid(comparison),
         ),
     ]
-    section = Section("A credit model on a table", card, [finding], parts, lines)
-    return Made(section, [finding], files, "the credit model", failed)
+    section = Section("A credit model on a table", card, [finding], parts, judged.lines)
+    return Made(section, [finding], files, "the credit model", judged.failed)

@@ -9,7 +9,8 @@ import numpy as np
 from explicate.attribution.integrated_gradients import IntegratedGradients
 from explicate.attribution.players import Grid
 from explicate.data import Image, picture
-from explicate.demo.part import Made, Settings, beliefs, explained, measured
+from explicate.demo.part import Made, Settings, explained, measured
+from explicate.evaluation.beliefs import beliefs
 from explicate.evaluation.faithfulness import Deletion, Insertion
 from explicate.evaluation.randomisation import Randomisation
 from explicate.models import zoo
@@ -38,7 +39,7 @@ def make(settings: Settings) -> Made:
     comparison = measured(settings, "image", model, [picture(name).pixels for name in PICTURES], METHODS, METRICS, None)
     local = explained(comparison)
     files = [each.save(settings.out / f"image-{each.provenance.method}.nc") for each in local]
-    lines, failed = beliefs(comparison, "deletion")
+    judged = beliefs(comparison)
     mass = np.clip(local[-1].over_pixels()[0], 0, None)
     face = _inside(model, cat, "face", mass.shape)
     finding = (
@@ -70,7 +71,11 @@ def make(settings: Settings) -> Made:
         ),
     ]
     return Made(
-        Section("An image classifier", card, [finding], parts, lines), [finding], files, "the image model", failed
+        Section("An image classifier", card, [finding], parts, judged.lines),
+        [finding],
+        files,
+        "the image model",
+        judged.failed,
     )
 
 

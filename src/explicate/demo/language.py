@@ -12,7 +12,8 @@ from explicate.attribution.words import Sentences
 from explicate.core.interventions import Ablate
 from explicate.core.targets import Contrast, resolve_targets, select
 from explicate.data import Passage, passage, text
-from explicate.demo.part import Made, Settings, beliefs, explained, measured
+from explicate.demo.part import Made, Settings, explained, measured
+from explicate.evaluation.beliefs import beliefs
 from explicate.models import zoo
 from explicate.report import fragments
 from explicate.report.document import Figure, Part, Section, comparison_grid
@@ -52,7 +53,7 @@ def make(settings: Settings) -> Made:
     effects = _layer_effects(model, names.prompt, why_mary)
     files = [each.save(settings.out / f"language-{each.provenance.method}.nc") for each in local]
     files.append(answer.save(settings.out / "language-passage.nc"))
-    lines, failed = beliefs(comparison, "deletion")
+    judged = beliefs(comparison)
     top = _most(local[1])
     layer = int(np.abs(effects).argmax())
     gap = float(local[0]["score"][0])
@@ -93,8 +94,8 @@ def make(settings: Settings) -> Made:
         ),
         Part("Methods side by side", [f"Three prompts: {', '.join(PROMPTS)}."], grid=comparison_grid(comparison)),
     ]
-    section = Section("A language model", card, [finding, reading], parts, lines)
-    return Made(section, [finding, reading], files, "the language model", failed)
+    section = Section("A language model", card, [finding, reading], parts, judged.lines)
+    return Made(section, [finding, reading], files, "the language model", judged.failed)
 
 
 def _by_sentence(asked: Passage, explanation: Any) -> np.ndarray:

@@ -68,6 +68,10 @@ class VisionModel(TorchModel):
         fast: bool = True,
     ) -> None:
         super().__init__(module, name, source, chunk, score)
+        if preprocessing is not None and not isinstance(preprocessing, Preprocessing):
+            raise InputError(
+                f"preprocessing is {preprocessing!r}; give a Preprocessing, for example Preprocessing(size=(224, 224))"
+            )
         self.preprocessing = preprocessing or Preprocessing()
         self.class_names = None if class_names is None else tuple(map(str, class_names))
         self.fast = fast

@@ -128,15 +128,10 @@ def comparison_grid(comparison: Any) -> Grid:
                 cells.append(Cell("–", hint="not applicable"))
                 continue
             row = found.iloc[0]
-            cells.append(
-                Cell(
-                    f"{row['value']:.3g}",
-                    "best" if method in best.get(metric, set()) else "",
-                    "of one sample"
-                    if row["low"] != row["low"]
-                    else f"95 % interval {row['low']:.3g} to {row['high']:.3g}",
-                )
-            )
+            mark = "bad" if row.get("verdict") == "fail" else "best" if method in best.get(metric, set()) else ""
+            of_one = row["low"] != row["low"]
+            hint = "of one sample" if of_one else f"95 % interval {row['low']:.3g} to {row['high']:.3g}"
+            cells.append(Cell(f"{row['value']:.3g}", mark, f"{hint}; fails the check" if mark == "bad" else hint))
         evaluations, gradients = (int(own[name].fillna(0).max()) for name in ("evaluations", "gradients"))
         cells.append(Cell(" + ".join([f"{evaluations:,}", *([f"{gradients:,}"] if gradients else [])])))
         rows.append(cells)
@@ -144,7 +139,9 @@ def comparison_grid(comparison: Any) -> Grid:
 
 
 def _head(frame: Any, metric: str) -> Cell:
-    higher = bool(frame.loc[frame["metric"] == metric, "higher_is_better"].iloc[0])
+    higher = frame.loc[frame["metric"] == metric, "higher_is_better"].iloc[0]
+    if higher is None:
+        return Cell(metric, hint="neither high nor low is better")
     return Cell(f"{metric} {'↑' if higher else '↓'}", hint=f"{'higher' if higher else 'lower'} is better")
 
 
