@@ -266,3 +266,21 @@ def test_metrics_may_be_given_labels_of_ones_own(cancer):
     compared = compare(model, rows[:5], ["feature-ablation"], metrics)
     assert compared.metrics == ["coarse", "fine"]
     assert compared.row("random", "fine").metric_evaluations > compared.row("random", "coarse").metric_evaluations
+
+
+def test_threads_take_turns_at_a_torch_module(tmp_path):
+    """Hooks that one thread puts on a module would be seen by the others."""
+    torch = pytest.importorskip("torch")
+    from explicate.models.preprocessing import Preprocessing
+    from explicate.models.vision import VisionModel
+
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()]
+    model = VisionModel(torch.nn.Sequential(*layers, torch.nn.Linear(4, 2)), Preprocessing(size=(16, 16)))
+    pictures = np.random.default_rng(0).normal(size=(24, 3, 16, 16)).astype(np.float32)
+    for workers in (1, 4):
+        compare(
+            model, pictures, ["grad-cam", "grad-cam++"], ["average-drop", Randomisation(repeats=1)], workers=workers,
+            backend="threads", chunk=1, folder=tmp_path / str(workers),
+        )  # fmt: skip
+    assert results(tmp_path / "1") == results(tmp_path / "4")

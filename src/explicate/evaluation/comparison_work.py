@@ -46,7 +46,8 @@ class Work:
 
     def explain(self, unit: dict[str, Any], seed: int) -> dict[str, Any]:
         try:
-            made = self._made(unit["method"], unit["start"])
+            with self.model.turn():
+                made = self._made(unit["method"], unit["start"])
         except REFUSALS as error:
             return {"not_applicable": str(error)}
         made.save(self._file(unit["method"], unit["start"]))
@@ -56,14 +57,15 @@ class Work:
         explanation = self.explanation(unit["method"], unit["start"])
         part = self._part(unit["start"])
         try:
-            found = self.metrics[unit["metric"]].score(
-                explanation,
-                self.model(),
-                seed=self.seed,
-                explainer=self.explainers[unit["method"]],
-                masks=None if self.masks is None else self.masks[part],
-                training=self.training,
-            )
+            with self.model.turn():
+                found = self.metrics[unit["metric"]].score(
+                    explanation,
+                    self.model(),
+                    seed=self.seed,
+                    explainer=self.explainers[unit["method"]],
+                    masks=None if self.masks is None else self.masks[part],
+                    training=self.training,
+                )
         except REFUSALS as error:
             return {"not_applicable": str(error)}
         return found.to_record()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 from explicate.errors import CapabilityError, RunError
@@ -12,12 +14,21 @@ _arrived: dict[str, Any] = {}
 
 @dataclass(frozen=True, eq=False)
 class Here:
-    """A model in the process, or the threads, that use it."""
+    """A model in the process, or the threads, that use it.
+
+    Torch modules are used by one thread at a time: their hooks, and what a handle notes while they run, would be seen
+    by all. (They use several threads inside.)
+    """
 
     model: Any
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def __call__(self) -> Any:
         return self.model
+
+    def turn(self) -> AbstractContextManager[Any]:
+        """Within the block no other thread uses the model, if that matters."""
+        return self.lock if hasattr(self.model, "module") else nullcontext()
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,10 @@ class Shipped:
             _ = model.output_count  # found here, where no cost is being counted
             _arrived[self.fingerprint] = model
         return _arrived[self.fingerprint]
+
+    def turn(self) -> AbstractContextManager[Any]:
+        """A worker process has the model for itself."""
+        return nullcontext()
 
     def _load(self) -> Any:
         if self.payload is not None:
