@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import explicate as ex
+from explicate.attribution.missingness import Marginal
 from explicate.core.kinds import Attribution
 from explicate.core.provenance import Provenance
 from explicate.errors import InputError
@@ -118,3 +120,18 @@ def test_bad_wishes_are_named():
         pictures.waterfall(shown, sample=5)
     with pytest.raises(InputError, match="over_pixels"):
         pictures.heat_map(shown)
+
+
+@pytest.mark.parametrize(
+    ("method", "label"),
+    [
+        ("exact-shapley", "score of prediction: 0.25 without, 1 with all features"),
+        ("feature-ablation", "score of prediction: 1; the contributions add up to +1"),
+    ],
+)
+def test_a_waterfall_claims_to_end_at_the_score_only_if_it_does(method, label):
+    """Of x_1 x_2 at (1, 1) each ablation takes away what both share: together more than there is."""
+    background = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    model = ex.TabularModel(lambda x: x[:, 0] * x[:, 1], background)
+    explanation = ex.explain(model, np.array([[1.0, 1.0]]), method, missingness=Marginal(rows=0))
+    assert explanation.plot().get_xlabel() == label

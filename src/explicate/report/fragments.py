@@ -14,15 +14,18 @@ from explicate.core.kinds import Attribution
 from explicate.core.registry import register
 from explicate.report import pictures
 
-RESOLUTION = 110  # dots per inch of pictures
+RESOLUTION = 130  # dots per inch of pictures
+SHOWN_INCH = 72  # pixels that an inch of a picture takes on a page
 
 
 def picture(axes: Any, description: str) -> str:
     """Matplotlib axes as an `img` element with the picture inside; `description` is read out to who cannot see it."""
     content = io.BytesIO()
     axes.figure.savefig(content, format="png", dpi=RESOLUTION, bbox_inches="tight")
-    data = base64.b64encode(content.getvalue()).decode()
-    return f'<img src="data:image/png;base64,{data}" alt="{html.escape(description, quote=True)}">'
+    png = content.getvalue()
+    width = round(int.from_bytes(png[16:20], "big") * SHOWN_INCH / RESOLUTION)  # a PNG begins with its width
+    data = base64.b64encode(png).decode()
+    return f'<img src="data:image/png;base64,{data}" width="{width}" alt="{html.escape(description, quote=True)}">'
 
 
 def highlighted(explanation: Attribution, sample: int = 0) -> str:

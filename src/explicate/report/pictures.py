@@ -80,8 +80,16 @@ def waterfall(explanation: Attribution, sample: int = 0, most: int = 10, ax: Axe
     ax.axvline(ends[-1], color="black", linewidth=0.8)
     ax.set_yticks(rows, names)
     ax.margins(x=0.15)
-    ax.set_xlabel(f"score of {_target(explanation, sample)}: {start:.3g} without, {ends[-1]:.3g} with all features")
+    ax.set_xlabel(_ends_of(explanation, sample, start, float(ends[-1])))
     return _bare(ax)
+
+
+def _ends_of(explanation: Attribution, sample: int, start: float, end: float) -> str:
+    """What a waterfall's ends are; contributions of some methods do not lead from one score to the other."""
+    name, score = _target(explanation, sample), float(explanation["score"].values[sample])
+    if "baseline_score" in explanation.data and abs(end - score) <= 0.01 * max(abs(score - start), 1e-12):
+        return f"score of {name}: {start:.3g} without, {end:.3g} with all features"
+    return f"score of {name}: {score:.3g}; the contributions add up to {end - start:+.3g}"
 
 
 def importance(explanation: Attribution, most: int = 15, ax: Axes | None = None) -> Axes:
