@@ -341,3 +341,10 @@ def test_explained_rows_are_balanced():
     chosen = balanced(np.array(["a"] * 300 + ["b"] * 50), 200)
     assert len(chosen) == 100
     assert (chosen < 300).sum() == 50
+
+
+def test_a_model_without_probabilities_is_refused_before_anything_is_drawn():
+    from sklearn.svm import LinearSVC
+
+    with pytest.raises(CapabilityError, match="model 'svc', a LinearSVC, has no predict_proba"):
+        DisparityStudy(ConceptShiftDGP(), models={"svc": LinearSVC()})

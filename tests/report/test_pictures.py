@@ -135,3 +135,18 @@ def test_a_waterfall_claims_to_end_at_the_score_only_if_it_does(method, label):
     model = ex.TabularModel(lambda x: x[:, 0] * x[:, 1], background)
     explanation = ex.explain(model, np.array([[1.0, 1.0]]), method, missingness=Marginal(rows=0))
     assert explanation.plot().get_xlabel() == label
+
+
+def test_a_picture_of_several_samples_says_whose_scores_it_shows():
+    explanation = table(np.array([[1.0, 2.0], [3.0, -1.0]]))
+    assert "score of <b>yes</b>;" in pictures.beeswarm(explanation).get_xlabel()
+    names = xr.DataArray(np.array(["yes", "no"], dtype=object), dims="sample")
+    mixed = Attribution(explanation.data.assign(target_name=names), explanation.provenance)
+    for view in (pictures.beeswarm, pictures.importance):
+        assert "each sample's own target (yes, no)" in view(mixed).get_xlabel()
+
+
+def test_numbers_of_a_waterfall_do_not_lie_over_the_names():
+    """The first bar goes down from the left edge: its number needs room left of it."""
+    ax = pictures.waterfall(table(np.array([[-0.5, 0.1]])))
+    assert ax.get_xlim()[0] < 0.5

@@ -16,7 +16,7 @@ from explicate.core.kinds import Attribution
 from explicate.core.method import Parameterised
 from explicate.core.provenance import Provenance
 from explicate.core.targets import Target, resolve_targets, target_names
-from explicate.errors import InputError
+from explicate.errors import InputError, TargetError
 from explicate.models.base import check_finite
 from explicate.runtime.fingerprint import digest
 from explicate.runtime.seeds import generator
@@ -32,6 +32,7 @@ class Found:
         are (a map without channels is recognised by its shape).
     baseline_score : (sample,), the score with every feature absent, where the method has one.
     standard_error : of the shape of `attribution`, where it is an estimate.
+    score, target_name : (sample,) and a text, where another score than that of the target was explained.
     extra : further variables, as `xarray.Dataset.assign` takes them: name -> (dims, array).
     flags : facts about the whole run, kept as attributes of the data set: numbers, text or lists of them.
     """
@@ -40,6 +41,8 @@ class Found:
     baseline_score: Array | None = None
     standard_error: Array | None = None
     dims: tuple[str, ...] | None = None
+    score: Array | None = None
+    target_name: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     flags: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,6 +59,7 @@ class Explainer(Parameterised):
     signed : whether the sign of an attribution means for or against; False for saliency maps.
     complete : whether attributions add up to score - baseline score (exactly, or as the budget grows).
     compared : whether a comparison takes it when no methods are named; False for what doubles another method.
+    asks_target : whether a model of several outputs must be given with a target, instead of taking its highest score.
     """
 
     needs: ClassVar[type] = Predictor
@@ -64,6 +68,7 @@ class Explainer(Parameterised):
     signed: ClassVar[bool] = True
     complete: ClassVar[bool] = False
     compared: ClassVar[bool] = True
+    asks_target: ClassVar[bool] = False
 
     @abstractmethod
     def attribute(self, model: Any, inputs: Array, targets: Targets, rng: np.random.Generator) -> Found:
@@ -93,7 +98,7 @@ class Explainer(Parameterised):
             raise InputError(f"{self.name}: no samples to explain")
         check_finite(encoded, f"inputs of {model.name!r}")
         with measure() as cost:
-            targets = resolve_targets(model, encoded, target)
+            targets = self.resolved(model, encoded, target)
             scores = np.asarray(model.scores(encoded, targets), dtype=float)
             found = self.attribute(model, encoded, targets, generator(seed))
         provenance = Provenance(
@@ -110,15 +115,26 @@ class Explainer(Parameterised):
         )
         return Attribution(self._dataset(model, encoded, targets, scores, found), provenance)
 
+    def resolved(self, model: Any, inputs: Array, target: Target) -> Targets:
+        """Output indices; see `explicate.core.targets.resolve_targets`."""
+        if target is None and self.asks_target and model.output_count > 1:
+            named = ", ".join(model.output_name(index) for index in range(min(4, model.output_count)))
+            raise TargetError(
+                f"{self.name}: the model {model.name!r} has {model.output_count} outputs ({named}"
+                f"{', ...' if model.output_count > 4 else ''}); say which one is explained: target=0"
+            )
+        return resolve_targets(model, inputs, target)
+
     def _dataset(self, model: Any, inputs: Array, targets: Targets, scores: Array, found: Found) -> xr.Dataset:
         input_dims = ("sample", *model.feature_dims)
         dims = ("sample", *(found.dims or _dims_of(found.attribution, inputs, model.feature_dims)))
+        names = target_names(model, targets) if found.target_name is None else [found.target_name] * len(inputs)
         variables: dict[str, Any] = {
             "attribution": (dims, found.attribution),
             "inputs": (input_dims, inputs),
             "target": (("sample",) if targets.ndim == 1 else ("sample", "pair"), targets),
-            "target_name": (("sample",), np.array(target_names(model, targets), dtype=object)),
-            "score": (("sample",), scores),
+            "target_name": (("sample",), np.array(names, dtype=object)),
+            "score": (("sample",), scores if found.score is None else np.asarray(found.score, dtype=float)),
         }
         if found.baseline_score is not None:
             variables["baseline_score"] = (("sample",), np.asarray(found.baseline_score, dtype=float))

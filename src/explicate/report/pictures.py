@@ -79,6 +79,7 @@ def waterfall(explanation: Attribution, sample: int = 0, most: int = 10, ax: Axe
     ax.axvline(start, color=NEUTRAL, linewidth=0.8, linestyle=":")
     ax.axvline(ends[-1], color="black", linewidth=0.8)
     ax.set_yticks(rows, names)
+    ax.use_sticky_edges = False  # or bars that begin at the edge have their numbers over the names
     ax.margins(x=0.15)
     ax.set_xlabel(_ends_of(explanation, sample, start, float(ends[-1])))
     return _bare(ax)
@@ -100,7 +101,9 @@ def importance(explanation: Attribution, most: int = 15, ax: Axes | None = None)
     ax = ax or new_axes(height=1.0 + 0.28 * len(order))
     ax.barh(range(len(order)), values[order], color=NEUTRAL, height=0.7)
     ax.set_yticks(range(len(order)), [names[j] for j in order])
-    ax.set_xlabel(f"mean |contribution| over {len(explanation)} samples, in units of the score")
+    ax.set_xlabel(
+        f"mean |contribution| over {len(explanation)} samples, in units of the score of {_targets(explanation)}"
+    )
     return _bare(ax)
 
 
@@ -120,7 +123,7 @@ def beeswarm(explanation: Attribution, most: int = 12, ax: Axes | None = None) -
         ax.scatter(values[:, j], row + spread, c=shade, cmap="viridis_r", vmin=0, vmax=1, s=9, linewidths=0)
     ax.axvline(0, color=NEUTRAL, linewidth=0.8)
     ax.set_yticks(range(len(order)), [names[j] for j in order])
-    ax.set_xlabel("contribution to the score; dark: high value of the feature, light: low")
+    ax.set_xlabel(f"contribution to the score of {_targets(explanation)}; dark: high value of the feature, light: low")
     return _bare(ax)
 
 
@@ -221,6 +224,14 @@ def _feature_names(explanation: Attribution, count: int) -> list[str]:
 
 def _target(explanation: Attribution, sample: int) -> str:
     return str(explanation["target_name"].values[sample]) if "target_name" in explanation.data else "the target"
+
+
+def _targets(explanation: Attribution) -> str:
+    """What was explained; a picture of several samples must not hide that their targets differ."""
+    names = list(dict.fromkeys(map(str, explanation["target_name"].values)))
+    return (
+        names[0] if len(names) == 1 else f"each sample's own target ({', '.join(names[:3])}{', …' * (len(names) > 3)})"
+    )
 
 
 def _spread_out(values: np.ndarray, bins: int = 40, width: float = 0.36) -> np.ndarray:

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from explicate.attribution.cam import CAM, GradCAM, GradCAMPlusPlus, SmoothGradCAMPlusPlus  # noqa: E402
+from explicate.core.sites import Site  # noqa: E402
 from explicate.core.targets import Contrast  # noqa: E402
 from explicate.errors import CapabilityError, InputError, SelectionError, SiteError, TargetError  # noqa: E402
 from explicate.models.preprocessing import Preprocessing  # noqa: E402
@@ -297,6 +298,8 @@ def test_a_callable_target_is_differentiated(model, batch):
     by_class = GradCAM(layers=LAYER).explain(model, batch, 2)
     by_function = GradCAM(layers=LAYER).explain(model, batch, lambda logits: logits[:, 2])
     np.testing.assert_allclose(by_function["raw_map"].values, by_class["raw_map"].values, atol=1e-9)
+    np.testing.assert_allclose(by_function["score"].values, by_class["score"].values, atol=1e-6)
+    assert set(by_function["target_name"].values) == {"a target function"}
     contrast = GradCAM(layers=LAYER, rectify=False).explain(model, batch, Contrast(2, 0))
     other = GradCAM(layers=LAYER, rectify=False).explain(model, batch, 0)
     np.testing.assert_allclose(
@@ -314,6 +317,8 @@ def test_a_neuron_can_be_explained_as_well_as_used(model, batch):
         with pytest.raises(SelectionError, match="target_neuron"):
             GradCAM(layers="maps.0", target_site="maps.3", target_neuron=(9, 4, 4)).explain(model, batch)
     np.testing.assert_array_equal(found["raw_map"].values, same["raw_map"].values)
+    np.testing.assert_allclose(found["score"].values, model.capture(batch, ["maps.3"])[Site("maps.3")][:, 2, 4, 4])
+    assert set(found["target_name"].values) == {"neuron (2, 4, 4) of maps.3"}
 
 
 # -- empty maps, bad input -----------------------------------------------------------------------------------------

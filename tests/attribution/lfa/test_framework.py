@@ -302,6 +302,15 @@ def test_targets_out_of_range_are_refused_and_one_column_has_one_target():
     assert list(second["target_name"].values) == ["yes", "yes"]
 
 
+def test_a_model_of_several_outputs_is_given_with_a_target():
+    model = TabularModel(lambda x: np.stack([x[:, 0], x[:, 1]], axis=1), ROWS, class_names=("no", "yes"))
+    for method in (lfa.lime(), registry.find("lfa-lime")()):
+        for call in (method.explain, method.fit):
+            with pytest.raises(TargetError, match=r"has 2 outputs \(no, yes\); say which one is explained: target=0"):
+                call(model, ROWS[:1])
+        assert method.explain(model, ROWS[:1], 1).targets.tolist() == [1]
+
+
 def test_a_score_that_is_not_finite_names_the_sample():
     model = TabularModel(lambda x: np.where(x[:, 0] < 0.05, np.nan, x[:, 0]), np.ones((2, 3)))
     method = lfa.LocalFunctionApproximation(WideNoise(), n=20)

@@ -141,6 +141,8 @@ class ClassActivation(Explainer):
             block = slice(first, first + SAMPLES_AT_ONCE)
             layers, sigma = self.found_layers(model, inputs[block], sites, targets[block], rng)
             parts.append(self._mapped(layers, shape) | {"sigma": sigma})
+            if self._function() is not None:  # what was explained is no class score
+                parts[-1]["score"] = self.gradients(model, inputs[block], sites, targets[block])[2]
         found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         if found["empty"].any():
             rows = np.flatnonzero(found["empty"])
@@ -150,9 +152,20 @@ class ClassActivation(Explainer):
                 "not finite, or nothing stands out",
                 stacklevel=4,
             )
-        attribution = found.pop("attribution")
+        attribution, score = found.pop("attribution"), found.pop("score", None)
         extra = {name: (_dims(name), values) for name, values in found.items()}
-        return Found(attribution, extra=extra, flags={"layers": [str(site) for site in sites]})
+        flags = {"layers": [str(site) for site in sites]}
+        return Found(attribution, score=score, target_name=self._target_name(), extra=extra, flags=flags)
+
+    def _target_name(self) -> str | None:
+        """What is explained, where it is no class."""
+        if self.target_neuron is not None:
+            return f"neuron {self.target_neuron} of {self.target_site}"
+        if self.target_function is None:
+            return None
+        name = getattr(self.target_function, "__name__", "<lambda>")
+        what = "a target function" if name == "<lambda>" else name
+        return what if self.target_site is None else f"{what} of {self.target_site}"
 
     def _mapped(self, layers: Sequence[Layer], shape: tuple[int, int]) -> dict[str, Array]:
         """Maps of all layers and what they are put together to."""

@@ -26,7 +26,7 @@ from explicate.attribution.lfa.surrogates import FittedSurrogate, Linear
 from explicate.core.capabilities import Array, Differentiable, Floats, Masks, Targets, require
 from explicate.core.method import Parameterised
 from explicate.core.registry import register
-from explicate.core.targets import Target, resolve_targets
+from explicate.core.targets import Target
 from explicate.errors import InputError, NonFiniteScoreError
 from explicate.runtime.seeds import generator
 
@@ -121,6 +121,7 @@ class LocalFunctionApproximation(Explainer):
     ------
     CapabilityError : gradient matching on a model without gradients.
     InputError : fewer points than parameters; a solver that cannot do what is asked; noise on categories.
+    TargetError : a model of several outputs, and no target named.
 
     Notes
     -----
@@ -135,6 +136,7 @@ class LocalFunctionApproximation(Explainer):
     ridge: float = 0.0
     kinds: ClassVar[tuple[str, ...]] = ("table", "image")
     compared: ClassVar[bool] = False
+    asks_target: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_parts(self.neighborhood, self.loss, self.surrogate)
@@ -174,7 +176,7 @@ class LocalFunctionApproximation(Explainer):
         """
         require(model, self.needs, self.name, self.instead)
         encoded = model.encode(inputs)
-        return self.fit_encoded(model, encoded, resolve_targets(model, encoded, target), generator(seed))
+        return self.fit_encoded(model, encoded, self.resolved(model, encoded, target), generator(seed))
 
     def fit_encoded(self, model: Any, inputs: Array, targets: Targets, rng: np.random.Generator) -> list[LocalFit]:
         """As `fit`, for encoded inputs (sample, *feature) and resolved targets."""

@@ -34,6 +34,7 @@ class NamedApproximation(Explainer):
     factory: ClassVar[Factory]
     kinds: ClassVar[tuple[str, ...]] = LocalFunctionApproximation.kinds
     compared: ClassVar[bool] = False
+    asks_target: ClassVar[bool] = True
 
     def approximation(self) -> LocalFunctionApproximation:
         """The neighbourhood, loss and surrogate behind the name."""

@@ -86,6 +86,12 @@ class DisparityStudy:
             raise InputError(f"vary is {self.vary!r}; use 'all' or 'explainer'")
         if not self.models or not self.explainers:
             raise InputError("the study needs at least one model and one explainer")
+        for name, model in self.models.items():
+            if not hasattr(model, "predict_proba"):
+                raise CapabilityError(
+                    f"model {name!r}, a {type(model).__name__}, has no predict_proba; the study compares "
+                    "probabilities, so wrap it, for example in CalibratedClassifierCV"
+                )
         for name, explainer in self.explainers.items():
             if not isinstance(explainer, Explainer) and explainer != "fixed":
                 raise InputError(
