@@ -16,9 +16,10 @@ help:            ## what there is
 	$(BIN)/pip install -q --no-deps -r requirements/no-deps.txt
 	touch $@
 
-.venv/dev: .venv/base requirements/peers.txt
+.venv/dev: .venv/base requirements/peers.txt requirements/peers-no-deps.txt
 	$(BIN)/pip install -q -e '.[dev,docs]'
 	$(BIN)/pip install -q -r requirements/peers.txt
+	$(BIN)/pip install -q --no-deps -r requirements/peers-no-deps.txt
 	touch $@
 
 demo: .venv/base ## explain three real models on real inputs and write a report
