@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from explicate.benchmarks.explanation_disparity.study import as_table
-from explicate.reproductions import explanation_disparities as page
+from explicate.reproductions import explanation_disparities_claims as judged
 from explicate.reproductions.claims import Context, reproduce
 
 
@@ -35,33 +35,42 @@ def met(claims) -> list[bool]:
 
 
 def test_a_planted_concept_shift_meets_its_bars_and_none_misses_them():
-    assert met(page._concept_shift(table({-0.5: 0.3}, 1.5))) == [True, True, True]
-    absent = page._concept_shift(table({-0.5: 0.0}, 1.5))
+    assert met(judged.concept_shift(table({-0.5: 0.3}, 1.5))) == [True, True, True]
+    absent = judged.concept_shift(table({-0.5: 0.0}, 1.5))
     assert absent[0].met is False
     assert absent[0].interval[0] < 0.15
 
 
 def test_a_planted_covariate_shift_meets_its_bars_and_none_misses_them():
-    assert met(page._covariate_shift(table({1.75: 0.05}, -5.0))) == [True, True]
-    assert met(page._covariate_shift(table({1.75: 0.005}, -5.0)))[0] is False
+    assert met(judged.covariate_shift(table({1.75: 0.05}, -5.0))) == [True, True]
+    assert met(judged.covariate_shift(table({1.75: 0.005}, -5.0)))[0] is False
+
+
+def test_the_small_network_and_near_neighbours_have_bars_of_their_own():
+    assert met(judged.small_network(table({1.75: 0.05}, -5.0))) == [True, True]
+    assert met(judged.small_network(table({1.75: 0.0}, -5.0)))[0] is False
+    assert judged.near(table({1.75: 0.0}, -5.0)).met is True
+    far = table({1.75: 0.0}, -5.0)
+    far.loc[far["strength"] == 1.75, "overall"] = 0.97
+    assert judged.near(far).met is False
 
 
 def test_controls_fail_where_they_should():
     good = {"a": table({1.0: 0.3}, 0.0), "b": table({1.0: 0.1}, 0.0, "adult-sex-concept-shift")}
-    assert all(met(page._controls(good)))
+    assert all(met(judged.controls(good)))
     bad = good["a"].copy()
     bad.loc[bad["start"] & (bad["metric"] == "accuracy_gap"), "value"] += 0.05
     bad.loc[bad["metric"] == "accuracy_gap_permuted", "value"] = 0.05
     bad.loc[bad["model"] == "logistic", "overall"] = 0.9
-    judged = met(page._controls({**good, "a": bad}))
-    assert judged == [False, False, False, True]
+    verdicts = met(judged.controls({**good, "a": bad}))
+    assert verdicts == [False, False, False, True]
 
 
 def test_what_has_no_bar_is_called_reproduced_only_where_the_interval_excludes_0():
     grows, flat = table({4.0: 0.1}, 0.0), table({4.0: 0.0}, 0.0)
-    assert page._reported(grows, 4.0, "network", 1, "x").note.startswith("reproduced here")
-    assert page._reported(flat, 4.0, "network", 1, "x").note.startswith("not reproduced here")
-    assert page._reported(grows, 4.0, "network", 1, "x").met is None
+    assert judged._reported(grows, 4.0, "network", 1, "x").note.startswith("reproduced here")
+    assert judged._reported(flat, 4.0, "network", 1, "x").note.startswith("not reproduced here")
+    assert judged._reported(grows, 4.0, "network", 1, "x").met is None
 
 
 @pytest.mark.slow

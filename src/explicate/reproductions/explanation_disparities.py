@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from explicate.attribution.lime_tabular import LIME
 from explicate.benchmarks.explanation_disparity import (
@@ -21,23 +19,15 @@ from explicate.benchmarks.explanation_disparity import (
     DisparityStudy,
     OmittedVariableDGP,
     SampleSizeDGP,
-    effect,
-    means,
     recommendations,
-    setup_effects,
-    shift_effects,
 )
-from explicate.benchmarks.explanation_disparity.adult import Sensitive, omissions
-from explicate.benchmarks.explanation_disparity.summary import SETUPS, Estimate, estimate
+from explicate.benchmarks.explanation_disparity.adult import Sensitive
 from explicate.core import registry
 from explicate.models.tiny.classifier import NetworkClassifier
+from explicate.reproductions import explanation_disparities_claims as judged
 from explicate.reproductions.claims import Claim, Context
 from explicate.runtime.files import write_text
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-GAP = "accuracy_gap"
 ADDITIVE = ("integrated-gradients", "smooth-grad", "kernel-shap")  # explained through their additive reconstruction
 
 
@@ -50,20 +40,22 @@ def reproduce(context: Context) -> Sequence[Claim]:
         name: study.run(place / name, workers=context.workers, backend=context.backend)  # type: ignore[arg-type]
         for name, study in studies(context.smoke).items()
     }
-    aside = ("fixed-radius", "one-data-set", "additive")
+    aside = ("fixed-radius", "one-data-set", "additive", "near", "small")
     main = {name: table for name, table in tables.items() if not name.startswith(aside)}
     everything = pd.concat(tables, names=["study", "row"]).reset_index("study")
     write_text(place / "gaps.csv", everything.to_csv(index=False))
     write_text(place / "recommendations.txt", "\n".join(recommendations(pd.concat(main.values()))) + "\n")
     return [
-        *_concept_shift(tables["concept-shift"]),
-        *_covariate_shift(tables["covariate-shift"]),
-        *_controls(main),
-        *_radius(tables["fixed-radius"]),
-        *_without_bar(tables),
-        *_adult(tables),
-        _one_data_set(tables["one-data-set"], tables["concept-shift"]),
-        *(claim for name, table in tables.items() if name.startswith("additive") for claim in _additive(table)),
+        *judged.concept_shift(tables["concept-shift"]),
+        *judged.covariate_shift(tables["covariate-shift"]),
+        *judged.small_network(tables["small-network"]),
+        *judged.controls(main),
+        judged.near(pd.concat([tables["near-covariate-shift"], tables["near-adult"]])),
+        *judged.radius(tables["fixed-radius"]),
+        *judged.without_bar(tables),
+        *judged.adult(tables),
+        judged.one_data_set(tables["one-data-set"], tables["concept-shift"]),
+        *(claim for name, table in tables.items() if name.startswith("additive") for claim in judged.additive(table)),
     ]
 
 
@@ -89,6 +81,16 @@ def studies(smoke: bool = False) -> dict[str, DisparityStudy]:
         "one-data-set": DisparityStudy(
             ConceptShiftDGP(), network, strengths=extremes["concept-shift"], setups=(2,), vary="explainer"
         ),
+        "small-network": DisparityStudy(
+            CovariateShiftDGP(), {"network": NetworkClassifier((32, 32), epochs=20)}, setups=(1,)
+        ),
+        "near-covariate-shift": DisparityStudy(
+            CovariateShiftDGP(),
+            {"logistic": NetworkClassifier(())},
+            {"lime": judged.NEAR},
+            strengths=extremes["covariate-shift"],
+            setups=(1,),
+        ),
         "sample-size": DisparityStudy(SampleSizeDGP(), strengths=(0.5, 0.3, 0.1, 0.05)),
         "omitted-variable": DisparityStudy(OmittedVariableDGP(), strengths=(0.0, 1.0, 2.0, 4.0)),
         "omitted-variable-control": DisparityStudy(OmittedVariableDGP(withhold=False), strengths=(0.0, 4.0)),
@@ -102,6 +104,9 @@ def studies(smoke: bool = False) -> dict[str, DisparityStudy]:
         shift, omitted = AdultConceptShift(sensitive, train=2500), AdultOmittedVariable(sensitive, train=2500)
         found[shift.label] = DisparityStudy(shift, encoded, strengths=(0.0, 0.3, 0.5))
         found[omitted.label] = DisparityStudy(omitted, encoded)
+    found["near-adult"] = DisparityStudy(
+        AdultOmittedVariable("race", train=2500), {"logistic": encoded["logistic"]}, {"lime": judged.NEAR}, setups=(2,)
+    )
     known = set(registry.names("methods"))
     for name in ("lime", *(method for method in ADDITIVE if method in known)):
         found[f"additive-{name}"] = DisparityStudy(
@@ -129,7 +134,7 @@ def _small(study: DisparityStudy, strengths: tuple[float, ...] | None) -> Dispar
         name: model.__class__(model.hidden and (32, 32), epochs=20, learning_rate=3e-3, standardise=model.standardise)
         for name, model in study.models.items()
     }
-    explainers = {name: LIME(samples=200) if name == "lime" else item for name, item in study.explainers.items()}
+    explainers = {name: _fewer(item) if name == "lime" else item for name, item in study.explainers.items()}
     chosen = strengths or study.strengths or study.world.grid()
     return replace(
         study,
@@ -143,319 +148,5 @@ def _small(study: DisparityStudy, strengths: tuple[float, ...] | None) -> Dispar
     )
 
 
-def _concept_shift(table: pd.DataFrame) -> list[Claim]:
-    network = _effect(table, -0.5, GAP, "network", 2)
-    auroc = _effect(table, -0.5, "auroc_gap", "network", 2)
-    linear = _effect(table, -0.5, GAP, "logistic", 2)
-    cells = _means(table, GAP, "logistic", 2)
-    worst = cells.loc[cells["mean"].idxmax()]
-    by_trial = _values(table, -0.5, GAP, "network", 2) - _values(table, 1.5, GAP, "network", 2)
-    by_trial_linear = _values(table, -0.5, GAP, "logistic", 2) - _values(table, 1.5, GAP, "logistic", 2)
-    more = estimate(by_trial - by_trial_linear)
-    shape = _means(table, GAP, "network", 2)
-    return [
-        Claim(
-            "concept shift makes LIME less faithful to a network for one group, if the network does not see the group",
-            "accuracy gap at beta -0.5 minus at 1.5",
-            claimed="grows",
-            measured=network.mean,
-            interval=_interval(network),
-            baseline=linear.mean,
-            chance=_permuted(table, -0.5, "network", 2),
-            bar=">= 0.15, interval excludes 0",
-            met=network.mean >= 0.15 and network.low > 0,
-            note="baseline: the logistic model's effect. Gaps by beta: " + _listed(shape),
-        ),
-        Claim(
-            "the same by AUROC",
-            "AUROC gap at beta -0.5 minus at 1.5",
-            claimed="grows",
-            measured=auroc.mean,
-            interval=_interval(auroc),
-            bar="> 0 (the direction of the accuracy gap)",
-            met=auroc.mean > 0,
-            note=f"pairs of groups without AUROC: {_undefined(table, 'auroc_gap', 'network', 2)}",
-        ),
-        Claim(
-            "concept shift does nothing to explanations of a linear model",
-            "largest accuracy gap over beta, logistic, sensitive column withheld",
-            claimed="less than for networks",
-            measured=float(worst["mean"]),
-            interval=(float(worst["low"]), float(worst["high"])),
-            bar="<= 0.01",
-            met=bool(worst["mean"] <= 0.01),
-            note="gaps by beta: " + _listed(cells),
-        ),
-        Claim(
-            "the effect is larger for networks than for linear models",
-            "effect of beta -0.5 on the accuracy gap, network minus logistic, paired by trial",
-            claimed="larger",
-            measured=more.mean,
-            interval=_interval(more),
-        ),
-        _sensitive_column(table, -0.5, "concept shift"),
-    ]
-
-
-def _sensitive_column(table: pd.DataFrame, strength: float, what: str) -> Claim:
-    found = setup_effects(table, GAP)
-    row = found[(found["strength"] == strength) & (found["model"] == "network")].iloc[0]
-    return Claim(
-        f"adding the sensitive attribute may help or hurt: {what}",
-        f"accuracy gap of the network at {strength:g} with the sensitive column minus without it, paired by trial",
-        claimed="either",
-        measured=float(row["mean"]),
-        interval=(float(row["low"]), float(row["high"])),
-        note="below 0: giving the column helps",
-    )
-
-
-def _covariate_shift(table: pd.DataFrame) -> list[Claim]:
-    network = _effect(table, 1.75, GAP, "network", 1)
-    withheld = _effect(table, 1.75, GAP, "network", 2)
-    linear = _effect(table, 1.75, GAP, "logistic", 1)
-    worse = estimate(_group_difference(table, 1.75, GAP, "network", 1, "1", "0"))
-    cells = _means(table, GAP, "network", 1)
-    return [
-        Claim(
-            "covariate shift makes LIME less faithful to a network for one group, if the network sees the group",
-            "accuracy gap at s = 1.75 minus at s = -5",
-            claimed="grows",
-            measured=network.mean,
-            interval=_interval(network),
-            baseline=linear.mean,
-            chance=_permuted(table, 1.75, "network", 1),
-            bar=">= 0.02, interval excludes 0",
-            met=network.mean >= 0.02 and network.low > 0,
-            note="baseline: the logistic model's effect. Gaps by s: " + _listed(cells),
-        ),
-        Claim(
-            "the group that training lacks is the one that is worse explained",
-            "fidelity of M = 1 minus fidelity of M = 0 at s = 1.75",
-            measured=worse.mean,
-            interval=_interval(worse),
-            chance=0.0,
-            bar="> 0, interval excludes 0",
-            met=worse.low > 0,
-        ),
-        Claim(
-            "covariate shift, sensitive column withheld",
-            "accuracy gap at s = 1.75 minus at s = -5, network",
-            claimed="grows",
-            measured=withheld.mean,
-            interval=_interval(withheld),
-            note=_verdict(withheld),
-        ),
-        _sensitive_column(table, 1.75, "covariate shift"),
-    ]
-
-
-def _controls(tables: dict[str, pd.DataFrame]) -> list[Claim]:
-    """No shift, groups dealt at random, and LIME on linear models."""
-    import pandas as pd
-
-    everything = means(pd.concat(tables.values()))
-    gaps = everything[everything["metric"] == GAP]
-    chance = everything[everything["metric"] == f"{GAP}_permuted"]
-    agreement = gaps[gaps["model"] == "logistic"]
-    start = gaps[gaps["start"]]
-    claims = []
-    for name, rows, bar in (("generators", _of(start, False), "<= 0.02"), ("Adult", _of(start, True), "")):
-        worst = rows.loc[rows["mean"].idxmax()]
-        claims.append(
-            Claim(
-                f"without shift there is no gap: {name}",
-                f"largest accuracy gap over {len(rows)} cells",
-                measured=float(worst["mean"]),
-                interval=(float(worst["low"]), float(worst["high"])),
-                bar=bar,
-                met=bool(worst["mean"] <= 0.02) if bar else None,
-                note=f"at {_cell(worst)}",
-            )
-        )
-    worst = chance.loc[chance["mean"].idxmax()]
-    claims.append(
-        Claim(
-            "a gap between groups dealt at random is chance",
-            f"largest mean accuracy gap over {len(chance)} cells, groups permuted among the test rows",
-            measured=float(worst["mean"]),
-            interval=(float(worst["low"]), float(worst["high"])),
-            bar="< 0.03",
-            met=bool(worst["mean"] < 0.03),
-            note=f"at {_cell(worst)}",
-        )
-    )
-    for name, rows in (("generators", _of(agreement, False)), ("Adult", _of(agreement, True))):
-        worst = rows.loc[rows["overall"].idxmin()]
-        claims.append(
-            Claim(
-                f"LIME follows a linear model: {name}",
-                f"smallest agreement of LIME's label with the logistic model's over {len(rows)} cells",
-                measured=float(worst["overall"]),
-                chance=0.5,
-                bar=">= 0.98",
-                met=bool(worst["overall"] >= 0.98),
-                note=f"at {_cell(worst)}; mean over cells {rows['overall'].mean():.4f}",
-            )
-        )
-    truth = everything[everything["metric"] == "ground_truth_fidelity_gap"]
-    for name, rows in (("generators, k = 2", _of(truth, False)), ("Adult, k = 3", _of(truth, True))):
-        worst = rows.loc[rows["mean"].idxmax()]
-        claims.append(
-            Claim(
-                f"LIME finds the features of a linear model: {name}",
-                "share of its top features among the model's, mean over cells",
-                measured=float(rows["overall"].mean()),
-                note=f"largest gap between groups {worst['mean']:.3f} at {_cell(worst)}; k is at most the features",
-            )
-        )
-    return claims
-
-
-def _radius(table: pd.DataFrame) -> list[Claim]:
-    claims = []
-    for name, what in (("lime", "following the training data"), ("lime-fixed", "fixed, from rows without shift")):
-        found = effect(table, 1.75, metric=GAP, model="network", setup=1, explainer=name)
-        claims.append(
-            Claim(
-                f"covariate shift with LIME's radius {what}",
-                "accuracy gap at s = 1.75 minus at s = -5, network with the sensitive column",
-                measured=found.mean,
-                interval=_interval(found),
-                note="the shift acts through the model" if name == "lime-fixed" and found.low > 0 else "",
-            )
-        )
-    return claims
-
-
-def _without_bar(tables: dict[str, pd.DataFrame]) -> list[Claim]:
-    claims = []
-    for name, strength, what in (
-        ("sample-size", 0.05, "few training rows of one group"),
-        ("omitted-variable", 4.0, "an omitted variable"),
-        ("omitted-variable-control", 4.0, "the same variable given to the model (control)"),
-    ):
-        for setup in (1, 2):
-            claims += [_reported(tables[name], strength, model, setup, what) for model in ("network", "logistic")]
-    return claims
-
-
-def _reported(table: pd.DataFrame, strength: float, model: str, setup: int, what: str) -> Claim:
-    found = _effect(table, strength, GAP, model, setup)
-    effects = shift_effects(table[table["metric"] == GAP])
-    part = effects[(effects["model"] == model) & (effects["setup"] == setup)]
-    above, below = int((part["low"] > 0).sum()), int((part["high"] < 0).sum())
-    return Claim(
-        f"{what}: {model} {SETUPS[setup]}",
-        f"accuracy gap at strength {strength:g} minus without shift",
-        claimed="grows",
-        measured=found.mean,
-        interval=_interval(found),
-        chance=_permuted(table, strength, model, setup),
-        note=f"{_verdict(found)}; interval above 0 at {above}, below 0 at {below} of {len(part)} strengths",
-    )
-
-
-def _adult(tables: dict[str, pd.DataFrame]) -> list[Claim]:
-    claims = []
-    groups: tuple[Sensitive, ...] = ("sex", "race")
-    for sensitive in groups:
-        shift, omitted = (tables[f"adult-{sensitive}-{what}"] for what in ("concept-shift", "omitted-variable"))
-        strongest = float(omitted["strength"].max())
-        feature = next(item.feature for item in omissions(sensitive) if item.with_sensitive == strongest)
-        for setup in (1, 2):
-            for model in ("network", "logistic"):
-                most = float(shift["strength"].max())
-                claims.append(_reported(shift, most, model, setup, f"Adult, {sensitive}, other labels in one group"))
-                what = f"Adult, {sensitive}, without {feature}"
-                claims.append(_reported(omitted, strongest, model, setup, what))
-    return claims
-
-
-def _one_data_set(narrow: pd.DataFrame, wide: pd.DataFrame) -> Claim:
-    one = _effect(narrow, -0.5, GAP, "network", 2)
-    fresh = _effect(wide, -0.5, GAP, "network", 2)
-    ratio = (fresh.high - fresh.low) / max(one.high - one.low, 1e-12)
-    return Claim(
-        "one data set for all trials makes the interval too narrow (as in the published scripts)",
-        "width of the interval of the concept-shift effect, fresh data over one data set",
-        measured=float(ratio),
-        note=f"one data set {one}, fresh data {fresh}",
-    )
-
-
-def _additive(table: pd.DataFrame) -> list[Claim]:
-    claims = []
-    for name in table.loc[table["explainer"] != "", "explainer"].unique():
-        found = effect(table, -0.5, metric=GAP, model="network", setup=2, explainer=name)
-        exact = name in ("integrated-gradients", "kernel-shap")
-        claims.append(
-            Claim(
-                f"concept shift by the additive reconstruction of {name}" if name != "lime" else "the same with LIME",
-                "accuracy gap at beta -0.5 minus at 1.5, network, sensitive column withheld, 5 trials, 200 points",
-                measured=found.mean,
-                interval=_interval(found),
-                note="adds up to the score by construction, so a gap would be an error of estimation" if exact else "",
-            )
-        )
-    return claims
-
-
-def _effect(table: pd.DataFrame, strength: float, metric: str, model: str, setup: int) -> Estimate:
-    strengths = [value for value in table["strength"].unique() if value == strength]
-    shift = strength if strengths else float(table.loc[~table["start"], "strength"].iloc[-1])
-    return effect(table, shift, metric=metric, model=model, setup=setup, explainer="lime")
-
-
-def _means(table: pd.DataFrame, metric: str, model: str, setup: int) -> pd.DataFrame:
-    chosen = (table["metric"] == metric) & (table["model"] == model) & (table["setup"] == setup)
-    return means(table[chosen & (table["explainer"] == "lime")])
-
-
-def _values(table: pd.DataFrame, strength: float, metric: str, model: str, setup: int) -> pd.Series[float]:
-    chosen = (table["metric"] == metric) & (table["model"] == model) & (table["setup"] == setup)
-    part = table[chosen & (table["explainer"] == "lime") & (table["strength"] == strength)]
-    return part.set_index("trial")["value"]
-
-
-def _group_difference(
-    table: pd.DataFrame, strength: float, metric: str, model: str, setup: int, first: str, second: str
-) -> list[float]:
-    chosen = (table["metric"] == metric) & (table["model"] == model) & (table["setup"] == setup)
-    part = table[chosen & (table["explainer"] == "lime") & (table["strength"] == strength)]
-    return [groups[first] - groups[second] for groups in part["groups"]]
-
-
-def _permuted(table: pd.DataFrame, strength: float, model: str, setup: int) -> float | None:
-    cells = _means(table, f"{GAP}_permuted", model, setup)
-    found = cells.loc[cells["strength"] == strength, "mean"]
-    return float(found.iloc[0]) if len(found) else None
-
-
-def _undefined(table: pd.DataFrame, metric: str, model: str, setup: int) -> int:
-    return int(_means(table, metric, model, setup)["undefined_pairs"].sum())
-
-
-def _listed(cells: pd.DataFrame) -> str:
-    return ", ".join(
-        f"{row.strength:g}: {row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]"
-        for row in cells[["strength", "mean", "low", "high"]].itertuples(name="Row")
-    )
-
-
-def _of(rows: pd.DataFrame, adult: bool) -> pd.DataFrame:
-    return rows[rows["objective"].str.startswith("adult") == adult]
-
-
-def _cell(row: Any) -> str:
-    return f"{row['objective']} {row['strength']:g}, {row['model']} {SETUPS[row['setup']]}"
-
-
-def _interval(found: Estimate) -> tuple[float, float] | None:
-    return (found.low, found.high) if np.isfinite([found.low, found.high]).all() else None
-
-
-def _verdict(found: Estimate) -> str:
-    if found.low > 0:
-        return "reproduced here: grows"
-    return "the opposite: shrinks" if found.high < 0 else "not reproduced here: the interval holds 0"
+def _fewer(lime: Any) -> LIME:
+    return replace(lime, samples=max(200, lime.samples // 10) if lime.samples > LIME().samples else 200)
