@@ -109,3 +109,43 @@ def test_hooks_are_noticed_at_any_depth():
     assert has_hooks(module)
     handle.remove()
     assert not has_hooks(module)
+
+
+class Padded(nn.Conv2d):
+    """A convolution that pads in a step of its own."""
+
+    def __init__(self, pads: tuple[int, int, int, int], **options) -> None:
+        super().__init__(3, 4, 3, **options)
+        self.static_padding = nn.ZeroPad2d(pads)
+
+    def forward(self, x):
+        return nn.functional.conv2d(self.static_padding(x), self.weight, self.bias, self.stride)
+
+
+@pytest.mark.parametrize(("pads", "merged"), [((1, 1, 2, 2), True), ((0, 1, 0, 1), False)])
+def test_equal_padding_becomes_the_convolutions_own(pads, merged):
+    torch.manual_seed(0)
+    module = nn.Sequential(Padded(pads, stride=1), nn.BatchNorm2d(4), nn.ReLU6(), nn.Conv2d(4, 2, 3)).eval()
+    twin = fast_copy(module)
+    x = torch.randn(2, 3, 9, 8)
+    assert torch.allclose(module(x), twin(x), atol=1e-5)
+    assert (type(twin.get_submodule("0")) is nn.Conv2d) == merged
+    assert type(module[0]) is Padded
+    assert twin.get_submodule("2").inplace
+    assert not module[2].inplace
+
+
+def test_an_activation_does_not_write_over_what_others_read():
+    class Branched(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.act, self.second = nn.Conv2d(3, 3, 1), nn.ReLU(), nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            before = self.first(x)
+            return before + self.second(self.act(before))
+
+    torch.manual_seed(0)
+    module = Branched().eval()
+    x = torch.randn(2, 3, 5, 5)
+    assert torch.allclose(module(x), fast_copy(module)(x), atol=1e-6)

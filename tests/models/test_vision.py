@@ -322,3 +322,31 @@ def test_a_failing_module_is_one_clear_error(model):
 def test_preprocessing_that_is_none_is_refused_when_the_handle_is_made():
     with pytest.raises(InputError, match=r"preprocessing is \(16, 16\); give a Preprocessing"):
         VisionModel(Network(), (16, 16))
+
+
+class Guided(torch.autograd.Function):
+    """A rectifier whose backward pass is its own, as in guided backpropagation."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.relu()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.relu() * (ctx.saved_tensors[0] > 0)
+
+
+class GuidedRectifier(nn.Module):
+    def forward(self, x):
+        return Guided.apply(x)
+
+
+def test_a_backward_pass_of_the_modules_own_is_kept():
+    """Tracing goes through a custom function to plain operations: the scores would be the same, the gradients not."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), GuidedRectifier(), nn.Flatten(), nn.Linear(4 * 14 * 14, 3))
+    pictures = np.random.default_rng(0).normal(size=(3, 3, 16, 16)).astype(np.float32)
+    targets = np.zeros(3, dtype=np.int64)
+    found = VisionModel(module, PLAIN).gradients(pictures, targets)
+    np.testing.assert_array_equal(found, VisionModel(module, PLAIN, fast=False).gradients(pictures, targets))

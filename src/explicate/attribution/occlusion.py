@@ -45,6 +45,7 @@ class Occlusion(Explainer):
         image = model.kind == "image"
         missingness = self.missingness or (Zero() if image else default_missingness(model))
         masks = self._windows(inputs.shape[-2:]) if image else None
+        covered = None if masks is None else masks.astype(float)
         attributions, starts = [], []
         for sample, target in zip(inputs, targets, strict=True):
             players = Each().players(model, sample)
@@ -55,7 +56,7 @@ class Occlusion(Explainer):
             for first in range(0, len(hidden), WINDOWS_AT_ONCE):  # masks of single pixels are large
                 block = hidden[first : first + WINDOWS_AT_ONCE]
                 drops[first : first + len(block)] = full - game(~block)
-            shares = drops if masks is None else drops @ hidden / np.maximum(hidden.sum(axis=0), 1)
+            shares = drops if covered is None else drops @ covered / np.maximum(covered.sum(axis=0), 1)
             attributions.append(np.append(shares, 0.0)[players.labels])
             starts.append(empty)
         return Found(np.stack(attributions), baseline_score=np.array(starts))

@@ -1,8 +1,9 @@
 """A faster copy of a convolutional network that gives the same scores: batch norms folded, pixels' channels together.
 
 In evaluation mode a batch norm after a convolution is a linear map, so both become one convolution:
-w' = w g / sqrt(v + eps), b' = (b - m) g / sqrt(v + eps) + beta. The copy serves scores and gradients with respect to
-inputs; the original serves everything that looks inside.
+w' = w g / sqrt(v + eps), b' = (b - m) g / sqrt(v + eps) + beta. Zeros that a convolution adds around its input in a
+step of its own become its padding, and activations after a convolution write over what it gave, which saves memory
+traffic. The copy serves scores and gradients with respect to inputs; the original serves everything that looks inside.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import fx, nn
 
 LEAVES = (nn.Conv2d, nn.Linear, nn.modules.batchnorm._BatchNorm)
+IN_PLACE = (nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.LeakyReLU, nn.Hardswish, nn.SiLU)
 
 
 class _Tracer(fx.Tracer):
@@ -33,6 +35,7 @@ def fast_copy(module: nn.Module) -> nn.Module:
     for parameter in twin.parameters():
         parameter.requires_grad_(False)
     try:
+        _pad_inside(twin)
         graph = _Tracer().trace(twin)
         folded: nn.Module = _folded(fx.GraphModule(twin, graph))
     except Exception:  # control flow on values, unknown operations: anything may come from a user's module
@@ -80,8 +83,50 @@ def _folded(module: fx.GraphModule) -> fx.GraphModule:
         _fold(parts[before.target], parts[node.target])
         node.replace_all_uses_with(before)
         module.graph.erase_node(node)
+    _overwrite(module, parts)
     module.recompile()
     return module
+
+
+def _pad_inside(module: nn.Module) -> None:
+    """Replace convolutions of a subclass that pads with zeros, equally on opposite sides, by plain ones that pad."""
+    for path, part in list(module.named_modules()):
+        pads = [child for child in part.children() if isinstance(child, nn.ZeroPad2d)]
+        if not path or not isinstance(part, nn.Conv2d) or len(list(part.children())) != 1 or len(pads) != 1:
+            continue
+        left, right, top, bottom = pads[0].padding
+        if left != right or top != bottom or any(part.padding) or part.padding_mode != "zeros":
+            continue
+        plain = nn.Conv2d(
+            part.in_channels, part.out_channels, part.kernel_size, tuple(part.stride), (top, left), part.dilation,  # type: ignore[arg-type]
+            part.groups, part.bias is not None, dtype=part.weight.dtype, device=part.weight.device,
+        ).eval()  # fmt: skip
+        plain.weight, plain.bias = part.weight, part.bias
+        side = 2 * max(part.kernel_size) * max(part.dilation)
+        probe = torch.ones((1, part.in_channels, side, side), dtype=part.weight.dtype, device=part.weight.device)
+        with torch.no_grad():
+            one, other = part(probe), plain(probe)
+        if one.shape == other.shape and torch.equal(one, other):
+            parent, _, name = path.rpartition(".")
+            setattr(module.get_submodule(parent), name, plain)
+
+
+def _overwrite(module: fx.GraphModule, parts: dict[str, nn.Module]) -> None:
+    """Let activations work in place where all their inputs are convolutions' outputs that nothing else reads."""
+    calls: dict[str, list[fx.Node]] = {}
+    for node in module.graph.nodes:
+        if node.op == "call_module" and isinstance(parts[node.target], IN_PLACE):
+            calls.setdefault(node.target, []).append(node)
+    for path, nodes in calls.items():
+        inputs = [node.args[0] for node in nodes if node.args]
+        if len(inputs) == len(nodes) and all(
+            isinstance(before, fx.Node)
+            and before.op == "call_module"
+            and isinstance(parts[str(before.target)], nn.Conv2d)
+            and len(before.users) == 1
+            for before in inputs
+        ):
+            parts[path].inplace = True  # type: ignore[assignment]
 
 
 def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
