@@ -60,3 +60,8 @@ class MissingDependencyError(ExplicateError, ImportError):
 
 class RunError(ExplicateError, RuntimeError):
     """A run of many units that cannot be started, resumed or finished."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, cut to one line; its class where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

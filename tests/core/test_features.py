@@ -42,3 +42,20 @@ def test_bad_tables_are_named():
         features_of(pd.DataFrame([[1, 2]], columns=["a", "a"]))
     with pytest.raises(InputError, match="is no column"):
         features_of(FRAME, immutable=["height"])
+
+
+def test_a_value_is_known_by_its_text_or_by_being_equal():
+    features = features_of(pd.DataFrame({"region": pd.Categorical([1, 2, 3]), "owner": [True, False, True]}))
+    assert [f.categories for f in features] == [("1", "2", "3"), ("False", "True")]
+    for region, owner in ([3, 1], [True, False]), ([3.0, 1.0], [1, 0]), (["3", "1"], ["True", "False"]):
+        assert encode_frame(pd.DataFrame({"region": region, "owner": owner}), features).tolist() == [[2, 1], [0, 0]]
+
+
+def test_values_that_read_alike_are_refused():
+    with pytest.raises(InputError, match="'mixed' holds different values that all read 1"):
+        features_of(pd.DataFrame({"mixed": pd.Series([1, "1", 2], dtype=object)}))
+
+
+def test_a_column_of_lists_is_refused():
+    with pytest.raises(InputError, match="'tags' holds neither numbers nor categories: unhashable type"):
+        features_of(pd.DataFrame({"tags": [["a"], ["b"]]}))
