@@ -119,20 +119,41 @@ def encode_frame(frame: pd.DataFrame, features: Sequence[Feature]) -> np.ndarray
     for j, feature in enumerate(features):
         column = frame[feature.name]
         if feature.kind == "numeric":
-            try:
-                values[:, j] = column.to_numpy(dtype=float)
-            except (TypeError, ValueError) as error:
-                raise InputError(f"column {feature.name!r} is numeric but holds something else: {error}") from error
+            values[:, j] = _numbers(feature.name, column)
         else:
             codes = feature.codes(column)
             if (codes < 0).any():
                 row = int(np.flatnonzero(codes < 0)[0])
+                if column.isna().iloc[row]:
+                    raise InputError(f"column {feature.name!r}, row {row}: no value; fill it in or drop the row")
                 raise InputError(
                     f"column {feature.name!r}, row {row}: category {str(column.iloc[row])!r} is unknown; "
                     f"known are {', '.join(feature.categories)}"
                 )
             values[:, j] = codes
     return values
+
+
+def _numbers(name: str, column: pd.Series) -> np.ndarray:
+    there = column.notna().to_numpy()
+    values = np.full(len(column), np.nan)
+    try:
+        values[there] = column[there].to_numpy(dtype=float)
+    except (TypeError, ValueError) as error:
+        row = next(int(row) for row in np.flatnonzero(there) if not _is_number(column.iloc[row]))
+        raise InputError(
+            f"column {name!r} is numeric, but row {row} holds {column.iloc[row]!r}; write a number there or "
+            "drop the row"
+        ) from error
+    return values
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def decode_frame(values: np.ndarray, features: Sequence[Feature]) -> pd.DataFrame:
