@@ -130,3 +130,16 @@ def test_an_estimator_that_reads_column_types_or_numbers_gets_them():
     model = TabularModel(plain, frame)
     assert np.array_equal(model.predict(model.encode(frame)), plain.predict_proba(frame))
     assert np.array_equal(model.encode(frame.iloc[3]), model.encode(frame)[3:4])
+
+
+def test_class_names_that_do_not_fit_the_outputs_are_refused(pipeline):
+    model = TabularModel(pipeline, FRAME, class_names=["a", "b", "c"])
+    with pytest.raises(InputError, match="'LogisticRegression' has 2 outputs, but 3 class names: a, b, c; give one"):
+        model.predict(model.encode(FRAME))
+    with pytest.raises(InputError, match="3 class names"):
+        model.output_name(0)
+    margin = TabularModel(pipeline, FRAME, output="decision_function", class_names=["no", "yes"])
+    assert margin.output_name(0) == "yes"
+    three = LogisticRegression().fit(FRAME[["income"]], np.arange(80) % 3)
+    label = TabularModel(three, FRAME[["income"]], output="predict")  # the estimator's own names are not the user's
+    assert label.output_name(0) == "prediction"

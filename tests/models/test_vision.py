@@ -322,3 +322,10 @@ def test_a_failing_module_is_one_clear_error(model):
 def test_preprocessing_that_is_none_is_refused_when_the_handle_is_made():
     with pytest.raises(InputError, match=r"preprocessing is \(16, 16\); give a Preprocessing"):
         VisionModel(Network(), (16, 16))
+
+
+def test_class_names_that_do_not_fit_the_outputs_are_refused(model, batch):
+    wrong = VisionModel(model.module, PLAIN, class_names=("ant", "bee"))
+    for ask in (lambda: wrong.output_count, lambda: wrong.output_name(0), lambda: wrong.predict(batch)):
+        with pytest.raises(InputError, match="'Network' has 4 outputs, but 2 class names: ant, bee; give one for each"):
+            ask()

@@ -32,7 +32,6 @@ class TableModel(Model):
     feature_dims: ClassVar[tuple[str, ...]] = ("feature",)
     features: tuple[Feature, ...]
     background: Array
-    class_names: tuple[str, ...] | None
 
     def _set_table(
         self,
@@ -64,11 +63,10 @@ class TableModel(Model):
 
     def output_name(self, index: int) -> str:
         """The class's name; "prediction" for a regression."""
-        if self.class_names is not None and len(self.class_names) == self.output_count:
-            return self.class_names[index]
-        if self.class_names is not None and self.output_count == 1 and len(self.class_names) == 2:
-            return self.class_names[1]
-        return "prediction" if self.output_count == 1 else f"output {index}"
+        count = self.output_count  # which has looked whether the names fit
+        if self.class_names is not None:
+            return self.class_names[1 if len(self.class_names) > count else index]
+        return "prediction" if count == 1 else f"output {index}"
 
     def output_index(self, name: str) -> int:
         """The index of a class name."""

@@ -145,14 +145,15 @@ class VisionModel(TorchModel):
                 found = super().outputs(self._probe())
             if found.ndim != 2:
                 raise ModelError(f"the model {self.name!r} gave {tuple(found.shape)} for one picture, not (1, output)")
-            self._output_count = int(found.shape[1])
-        return self._output_count
+            self._set_output_count(int(found.shape[1]))
+        return super().output_count
 
     def output_name(self, index: int) -> str:
         """The class's name."""
-        if self.class_names is None or len(self.class_names) != self.output_count:
+        count = self.output_count  # which has looked whether the names fit
+        if self.class_names is None:
             return f"class {index}"
-        return self.class_names[index]
+        return self.class_names[1 if len(self.class_names) > count else index]
 
     def output_index(self, name: str) -> int:
         """The index of a class name; names that occur twice are refused with their indices."""
