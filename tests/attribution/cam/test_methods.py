@@ -479,3 +479,11 @@ def test_grad_cam_the_package_agrees(name, model, batch, monkeypatch):
     ours = GradCAM if name == "GradCAM" else lambda **options: GradCAMPlusPlus(epsilon=1e-6, **options)
     found = ours(layers=LAYER).explain(model, batch, 1)
     np.testing.assert_allclose(found["raw_map"].values, theirs_raw, rtol=1e-3, atol=1e-6)
+
+
+def test_functions_in_a_list_of_targets_are_refused(model, batch):
+    for method in (CAM(), GradCAM()):
+        with pytest.raises(
+            TargetError, match=r"the target is a function: class-activation methods .* take one, for all"
+        ):
+            method.explain(model, batch, target=[lambda logits: logits[:, 0]] * len(batch))
