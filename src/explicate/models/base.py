@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from explicate.core.capabilities import Array, Floats, ModelKind, Targets
 from explicate.core.cost import spend
 from explicate.core.targets import select
-from explicate.errors import ExplicateError, InputError, ModelError, NonFiniteScoreError, counted
+from explicate.errors import ExplicateError, InputError, ModelError, NonFiniteScoreError, counted, first_line
 
 
 class Model(ABC):
@@ -90,14 +91,8 @@ class Model(ABC):
             yield cut[0] if len(cut) == 1 else cut
 
     def _checked(self, chunk: Array, start: int) -> Floats:
-        try:
+        with model_errors(self.name, f"on inputs of shape {chunk.shape}"):
             outputs = np.asarray(self._forward(chunk))
-        except ExplicateError:
-            raise
-        except Exception as error:
-            raise ModelError(
-                f"the model {self.name!r} failed on inputs of shape {chunk.shape}: {type(error).__name__}: {error}"
-            ) from error
         spend(evaluations=len(chunk))
         if outputs.ndim == 1:
             outputs = outputs[:, None]
@@ -129,6 +124,17 @@ class Model(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+
+@contextmanager
+def model_errors(name: str, doing: str) -> Iterator[None]:
+    """Whatever a user's model raises within the block becomes one line that names it; our own errors pass."""
+    try:
+        yield
+    except ExplicateError:
+        raise
+    except Exception as error:
+        raise ModelError(f"the model {name!r} failed {doing}: {type(error).__name__}: {first_line(error)}") from error
 
 
 def names_fit(names: Sequence[str], count: int) -> bool:

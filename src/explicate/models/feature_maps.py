@@ -14,6 +14,7 @@ from explicate.core.cost import spend
 from explicate.core.interventions import Edit, Intervention, Project, Steer, Together
 from explicate.core.sites import Site
 from explicate.errors import InputError, ModelError, SiteError
+from explicate.models.base import model_errors
 
 if TYPE_CHECKING:
     import torch
@@ -78,7 +79,7 @@ def last_maps(module: torch.nn.Module, probe: torch.Tensor, name: str) -> Site:
                     seen.append((path, part, before, tuple(getattr(output, "shape", ()))))
 
                 handles.append(part.register_forward_hook(note))
-        with torch.no_grad():
+        with torch.no_grad(), model_errors(name, f"on inputs of shape {tuple(probe.shape)}"):
             module(probe)
     finally:
         for handle in handles:
@@ -111,7 +112,7 @@ def captured(model: Any, tensor: torch.Tensor, sites: Sequence[Site]) -> dict[Si
         found[site] = _first(site, found, activation).detach().clone()
 
     with torch.no_grad(), _watched(model, sites, keep):
-        model._logits(model.module, tensor)
+        model.called(model.module, tensor)
     spend(evaluations=len(tensor))
     _complete(model, sites, found)
     return {site: found[site].cpu().numpy() for site in sites}
@@ -139,14 +140,15 @@ def site_gradients(
 
     watched = list(sites) + ([at] if at is not None and at not in sites else [])
     with torch.enable_grad(), _watched(model, watched, keep):
-        logits = model._logits(model.module, tensor)
+        logits = model.called(model.module, tensor)
         _complete(model, watched, found)
         scores = _scores(model, logits, targets, function, None if at is None else found[at])
         total = scores.sum()
         wanted = [found[site] for site in sites]
         if not total.requires_grad:
             raise InputError(f"the score does not depend on {', '.join(map(str, sites))}; name an earlier site")
-        gradients = torch.autograd.grad(total, wanted, allow_unused=True)
+        with model_errors(model.name, f"when asked for gradients at inputs of shape {tuple(tensor.shape)}"):
+            gradients = torch.autograd.grad(total, wanted, allow_unused=True)
     spend(gradients=len(tensor))
     missing = [str(site) for site, gradient in zip(sites, gradients, strict=True) if gradient is None]
     if missing:

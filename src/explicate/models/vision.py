@@ -201,12 +201,7 @@ class VisionModel(TorchModel):
     def outputs(self, tensor: torch.Tensor) -> torch.Tensor:
         """Logits (sample, output) from the fast copy where there is one, else from the module."""
         twin = None if self._plain_only or self._twin is None else self._twin[2]
-        return self._logits(twin if twin is not None else self.module, tensor)
-
-    def _logits(self, module: torch.nn.Module, tensor: torch.Tensor) -> torch.Tensor:
-        found = module(tensor)
-        found = getattr(found, "logits", found)
-        return found[:, None] if found.ndim == 1 else found
+        return self.called(twin if twin is not None else self.module, tensor)
 
     def predict(self, inputs: Array) -> Floats:
         """Scores (sample, output) of encoded pictures."""
@@ -251,8 +246,8 @@ class VisionModel(TorchModel):
         with torch.no_grad():
             try:
                 twin = fast_copy(self.module)
-                mine = self._logits(self.module, tensor)
-                other = self._logits(twin, tensor.contiguous(memory_format=torch.channels_last))
+                mine = self.called(self.module, tensor)
+                other = self.called(twin, tensor.contiguous(memory_format=torch.channels_last))
             except Exception:  # the module's own failure comes up again, and is reported, when it is used
                 return
         gap = float((mine - other).abs().max())
@@ -290,7 +285,7 @@ class VisionModel(TorchModel):
         parts = []
         with torch.no_grad():
             for chunk in self.chunks(inputs):
-                parts.append(self._logits(self.module, super().tensor(chunk)).cpu().numpy())
+                parts.append(self.called(self.module, super().tensor(chunk)).cpu().numpy())
                 spend(evaluations=len(chunk))
         return np.concatenate(parts)
 
