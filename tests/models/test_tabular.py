@@ -143,3 +143,14 @@ def test_class_names_that_do_not_fit_the_outputs_are_refused(pipeline):
     three = LogisticRegression().fit(FRAME[["income"]], np.arange(80) % 3)
     label = TabularModel(three, FRAME[["income"]], output="predict")  # the estimator's own names are not the user's
     assert label.output_name(0) == "prediction"
+
+
+def test_a_models_long_error_is_cut_to_its_first_line():
+    def broken(rows):
+        raise ValueError("\n  no licence \nask the vendor\n")
+
+    model = TabularModel(broken, np.ones((3, 2)), name="broken")
+    with pytest.raises(
+        ModelError, match=r"^the model 'broken' failed on inputs of shape \(3, 2\): ValueError: no licence$"
+    ):
+        model.predict(np.ones((3, 2)))

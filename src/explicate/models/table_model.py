@@ -9,7 +9,7 @@ import numpy as np
 
 from explicate.core.capabilities import Array, ModelKind
 from explicate.core.features import Feature, decode_frame, encode_frame, features_of
-from explicate.errors import InputError, TargetError
+from explicate.errors import InputError, TargetError, first_line
 from explicate.models.base import Model, check_finite
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class TableModel(Model):
             try:
                 values = np.array(inputs, dtype=float)
             except (TypeError, ValueError) as error:
-                raise InputError(f"the inputs of {self.name!r} are no table of numbers: {error}") from error
+                raise InputError(f"the inputs of {self.name!r} are no table of numbers: {first_line(error)}") from error
             if values.ndim == 1:
                 values = values[None]
         if values.ndim != 2 or values.shape[1] != len(self.features):

@@ -9,7 +9,7 @@ import numpy as np
 
 from explicate.attribution.lfa.neighborhoods import Perturbed
 from explicate.core.capabilities import Array, Floats
-from explicate.errors import InputError
+from explicate.errors import InputError, first_line
 
 STRAIGHT = 1e-4  # how far x may stray from a straight line in xi, relative to its spread (images are float32)
 
@@ -105,7 +105,7 @@ def checked_sample(neighborhood: Any, x0: Array, n: int, rng: np.random.Generato
     except (TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{name}.sample must give (x, xi, weights): {error}") from error
+        raise InputError(f"{name}.sample must give (x, xi, weights): {first_line(error)}") from error
     x, xi, weights = np.asarray(x), np.asarray(xi), np.asarray(weights, dtype=float)
     if x.shape[1:] != x0.shape or xi.shape != x.shape or weights.shape != x.shape[:1] or len(x) == 0:
         raise InputError(
