@@ -30,8 +30,15 @@ app = typer.Typer(
     "what is needed; 4 a place cannot be written; 130 interrupted.",
 )
 
+
+def _seed(given: int) -> int:
+    from explicate.runtime.seeds import checked_seed
+
+    return checked_seed(given)  # not `min=0`, whose message --json would not have
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Seed = Annotated[int, typer.Option(help="All randomness comes from it.")]
+Seed = Annotated[int, typer.Option(callback=_seed, help="All randomness comes from it.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 Workers = Annotated[int, typer.Option(min=1, help="Units worked on at a time; results do not depend on it.")]
 Backend = Annotated[str, typer.Option(help="processes, threads, ray or dask.")]
