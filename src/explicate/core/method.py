@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 from numbers import Integral, Real
 from types import NoneType, UnionType
@@ -56,7 +55,6 @@ class Parameterised:
                 _check(name, getattr(self, name), hint)
 
 
-@functools.cache
 def _hints(cls: Any) -> dict[str, Any]:
     return get_type_hints(cls)
 
