@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
+from explicate.api import explain  # noqa: E402
 from explicate.attribution.cam import CAM, GradCAM, GradCAMPlusPlus, SmoothGradCAMPlusPlus  # noqa: E402
 from explicate.core.targets import Contrast  # noqa: E402
 from explicate.errors import CapabilityError, InputError, SelectionError, SiteError, TargetError  # noqa: E402
@@ -487,3 +488,10 @@ def test_functions_in_a_list_of_targets_are_refused(model, batch):
             TargetError, match=r"the target is a function: class-activation methods .* take one, for all"
         ):
             method.explain(model, batch, target=[lambda logits: logits[:, 0]] * len(batch))
+
+
+def test_a_region_of_three_numbers_and_a_method_that_is_none_are_refused(model, batch):
+    with pytest.raises(InputError, match=r"region \(0, 1, 0\) is no \(first row"):
+        GradCAM(region=(0, 1, 0))
+    with pytest.raises(InputError, match="7 is no method"):
+        explain(model, batch, 7)

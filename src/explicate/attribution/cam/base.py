@@ -106,6 +106,10 @@ class ClassActivation(Explainer):
             raise InputError(f"{self.name}: fuse {self.fuse!r} is unknown; use 'mean' or 'max'")
         if self.layers is not None and len(self.layers) == 0:
             raise InputError(f"{self.name}: no layers named; leave `layers` out for the last feature maps")
+        if self.region is not None and np.shape(self.region) != (4,):
+            raise InputError(
+                f"{self.name}: region {self.region} is no (first row, past last row, first column, past last column)"
+            )
         if self.neurons is not None:
             masks = {int(k): np.asarray(m["array"] if isinstance(m, Mapping) else m) for k, m in self.neurons.items()}
             object.__setattr__(self, "neurons", masks)
