@@ -34,7 +34,7 @@ def test_a_binary_model_with_one_column_explains_class_1_by_it():
     rows = np.arange(12.0).reshape(4, 3)
     model = TabularModel(lambda x: x.sum(axis=1), rows)
     assert resolve_targets(model, rows, 1).tolist() == [0] * 4
-    with pytest.raises(TargetError, match="out of range"):
+    with pytest.raises(TargetError, match="has 1 output; its target is 0"):
         resolve_targets(model, rows, 2)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,11 +65,17 @@ def exit_code(error: BaseException) -> int:
     return 2 if isinstance(error, ExplicateError) else 1
 
 
+def _warn(message: Warning | str, *_: Any) -> None:
+    """A warning as one plain line, without the place in the source that gave it."""
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command line; errors raised on purpose are one line on standard error, never a traceback."""
     from explicate.cli import catalogue, demonstrate, explaining
 
     del catalogue, demonstrate, explaining  # importing them has added their commands
+    warnings.showwarning = _warn  # type: ignore[assignment]  # further arguments are not used
     try:
         app()
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from explicate.core.capabilities import Array, Floats, Predictor, Targets
-from explicate.errors import TargetError
+from explicate.errors import TargetError, counted
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def _index(model: Predictor, target: int | str) -> int:
         return 0
     if not 0 <= target < model.output_count:
         raise TargetError(
-            f"target {target} is out of range: the model {model.name!r} has {model.output_count} outputs, "
-            f"0 to {model.output_count - 1}"
+            f"target {target} is out of range: the model {model.name!r} has {counted(model.output_count, 'output')}"
+            + (f", 0 to {model.output_count - 1}" if model.output_count > 1 else "; its target is 0")
         )
     return target
 

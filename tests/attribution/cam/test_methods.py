@@ -15,6 +15,7 @@ from explicate.attribution.cam import CAM, GradCAM, GradCAMPlusPlus, SmoothGradC
 from explicate.core.targets import Contrast  # noqa: E402
 from explicate.errors import CapabilityError, InputError, SelectionError, SiteError, TargetError  # noqa: E402
 from explicate.models.preprocessing import Preprocessing  # noqa: E402
+from explicate.models.tabular import TabularModel  # noqa: E402
 from explicate.models.vision import VisionModel  # noqa: E402
 
 PLAIN = Preprocessing(size=(16, 16), mean=(0, 0, 0), std=(1, 1, 1))
@@ -495,3 +496,9 @@ def test_a_region_of_three_numbers_and_a_method_that_is_none_are_refused(model, 
         GradCAM(region=(0, 1, 0))
     with pytest.raises(InputError, match="7 is no method"):
         explain(model, batch, 7)
+
+
+def test_a_model_without_maps_is_told_what_is_missing():
+    model = TabularModel(lambda rows: rows.sum(axis=1), np.ones((3, 2)))
+    with pytest.raises(CapabilityError, match="grad-cam needs feature maps and the gradients at them, which"):
+        GradCAM().explain(model, np.ones((1, 2)))

@@ -13,7 +13,7 @@ import numpy as np
 
 from explicate.attribution.cam.maps import combined, enlarged, scaled
 from explicate.attribution.explainer import Explainer, Found
-from explicate.core.capabilities import Array, Floats, Masks, Predictor, Targets
+from explicate.core.capabilities import Array, Floats, Masks, Predictor, Targets, means
 from explicate.core.kinds import Attribution
 from explicate.core.sites import Site
 from explicate.core.targets import Target
@@ -22,6 +22,7 @@ from explicate.errors import InputError, SelectionError, TargetError
 SAMPLES_AT_ONCE = 32
 
 
+@means("feature maps and the gradients at them")
 @runtime_checkable
 class FeatureMaps(Predictor, Protocol):
     """A network whose feature maps, and the gradients of its scores with respect to them, can be had."""

@@ -99,7 +99,7 @@ def observe(
 
 def checked_sample(neighborhood: Any, x0: Array, n: int, rng: np.random.Generator) -> Perturbed:
     """A neighbourhood's sample; an `InputError` says what is wrong with one of a user's own."""
-    name = type(neighborhood).__name__
+    name = type(getattr(neighborhood, "thing", neighborhood)).__name__  # a user's own comes as `UserBuilt`
     try:
         x, xi, weights = neighborhood.sample(x0, n, rng)
     except (TypeError, ValueError) as error:
