@@ -381,3 +381,12 @@ def test_class_names_that_do_not_fit_the_outputs_are_refused(model, batch):
     for ask in (lambda: wrong.output_count, lambda: wrong.output_name(0), lambda: wrong.predict(batch)):
         with pytest.raises(InputError, match="'Network' has 4 outputs, but 2 class names: ant, bee; give one for each"):
             ask()
+
+
+def test_an_error_names_the_nearest_of_many_convolutions():
+    many = VisionModel(nn.Sequential(*(nn.Conv2d(3, 3, 1) for _ in range(40))), PLAIN, fast=False)
+    with pytest.raises(
+        SiteError, match=r"no site '399'; its convolutions are .*39, \.\.\.; `sites\(\)` lists all"
+    ) as caught:
+        many.capture(np.zeros((1, 3, 16, 16), np.float32), ["399"])
+    assert len(str(caught.value)) < 120

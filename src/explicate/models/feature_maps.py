@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 ScoreFunction = Callable[["torch.Tensor"], "torch.Tensor"]
 """(sample, ...) -> (sample,), differentiable."""
 INPUT = ":input"
+MOST_NAMED = 6  # convolutions that an error lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,9 +254,13 @@ def _part(model: Any, site: Site, path: str) -> Any:
         from torch import nn
 
         convolutions = [name for name, part in parts.items() if isinstance(part, nn.Conv2d)]
+        shown = convolutions
+        if len(convolutions) > MOST_NAMED:
+            near = get_close_matches(path, convolutions, n=MOST_NAMED - 1, cutoff=0)
+            shown = [*(name for name in convolutions if name in near), "..."]
         raise SiteError(
             f"the model {model.name!r} has no site {str(site)!r}; its convolutions are "
-            f"{', '.join(convolutions) or 'none'}; `sites()` lists all"
+            f"{', '.join(shown) or 'none'}; `sites()` lists all"
         )
     return parts[path]
 
