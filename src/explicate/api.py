@@ -61,6 +61,8 @@ def resolve_method(method: Any, model: Any, parameters: dict[str, Any] | None = 
         method = DEFAULT_METHODS[model.kind] if isinstance(model, Differentiable) else "kernel-shap"
     if isinstance(method, str):
         method = registry.find(method, "methods")
+    if not hasattr(method, "explain") and not callable(method):
+        raise InputError(f"{method!r} is no method; give a registered name, 'auto' or an Explainer")
     if isinstance(method, type) or not hasattr(method, "explain"):
         found = method.from_parameters(parameters) if parameters else method()
         return found

@@ -60,3 +60,13 @@ class MissingDependencyError(ExplicateError, ImportError):
 
 class RunError(ExplicateError, RuntimeError):
     """A run of many units that cannot be started, resumed or finished."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, cut to one line; its class where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def counted(count: int, what: str) -> str:
+    """A number with its noun: 1 output, 2 outputs."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -99,6 +99,8 @@ def test_a_comparison_is_written_and_resumed(folder):
         (("explain", "mine:tumour", "rows.csv", "--out", "rows.csv/below"), 4, "rows.csv"),
         (("systems", "lime"), 2, "lime"),
         (("rerun", "rows.csv"), 2, "rows.csv"),
+        (("explain", "mine:tumour", "rows.csv", "--seed", "-1"), 2, "seed is -1; give a whole number, 0 or more"),
+        (("reproduce", "local-function-approximation", "--seeds", "0,-1"), 2, "seed is -1; give a whole number"),
         (("reproduce", "find"), 2, "no reproduction yet"),
     ],
 )
@@ -114,6 +116,8 @@ def test_errors_are_json_for_machines(folder):
     done = explicate(folder, "systems", "nothing-like-it", "--json")
     assert done.returncode == 2
     assert json.loads(done.stdout)["type"] == "UnknownNameError"
+    done = explicate(folder, "explain", "mine:tumour", "rows.csv", "--seed", "-1", "--json")
+    assert json.loads(done.stdout)["type"] == "InputError"
 
 
 def test_the_catalogue_lists_all_63(folder):

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from explicate.core import storage
 from explicate.core.explanation import Explanation
-from explicate.core.kinds import Attribution, Direction
+from explicate.core.kinds import Attribution, Direction, Rules
 from explicate.core.provenance import Provenance
 from explicate.errors import FileFormatError, InputError, OutputError
 
@@ -109,3 +109,21 @@ def test_nothing_is_left_where_nothing_can_be_written(tmp_path):
 def test_directions_have_an_algebra():
     a, b = (Direction(xr.Dataset({"direction": ("width", np.array(v))}), Provenance("d")) for v in ([1.0, 2], [3.0, 5]))
     assert (2 * (b - a) + -a)["direction"].values.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "change", [{"kind": None}, {"provenance": None}, {"provenance": "{}"}, {"explicate_format": "x"}]
+)
+def test_damaged_attributes_are_one_error_that_names_the_file(tmp_path, change):
+    path = attribution(np.ones((2, 3))).save(tmp_path / "one.nc")
+    with xr.open_dataset(path, engine="h5netcdf") as opened:
+        data = opened.load()
+    data.attrs = {name: value for name, value in {**data.attrs, **change}.items() if value is not None}
+    data.to_netcdf(tmp_path / "two.nc", engine="h5netcdf")
+    with pytest.raises(FileFormatError, match=r"two\.nc: its attributes are damaged"):
+        Explanation.load(tmp_path / "two.nc")
+
+
+def test_a_variable_named_like_its_dimension_has_a_frame():
+    rules = Rules(xr.Dataset({"rule": ("rule", ["a > 1", "b < 2"])}), Provenance("test"))
+    assert rules.to_frame()["rule"].tolist() == ["a > 1", "b < 2"]

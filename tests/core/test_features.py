@@ -36,9 +36,35 @@ def test_column_order_does_not_matter_but_names_do():
 def test_bad_tables_are_named():
     with pytest.raises(InputError, match="row 1: category 'nurse' is unknown; known are cook, pilot"):
         encode_frame(FRAME.assign(job=["cook", "nurse", "cook"]), features_of(FRAME))
-    with pytest.raises(InputError, match="'age' is numeric"):
-        encode_frame(FRAME.assign(age=["x", "y", "z"]), features_of(FRAME))
+    with pytest.raises(InputError, match="'age' is numeric, but row 1 holds 'y'; write a number there or drop the row"):
+        encode_frame(FRAME.assign(age=["1", "y", "z"]), features_of(FRAME))
     with pytest.raises(InputError, match="more than once"):
         features_of(pd.DataFrame([[1, 2]], columns=["a", "a"]))
     with pytest.raises(InputError, match="is no column"):
         features_of(FRAME, immutable=["height"])
+
+
+def test_a_value_is_known_by_its_text_or_by_being_equal():
+    features = features_of(pd.DataFrame({"region": pd.Categorical([1, 2, 3]), "owner": [True, False, True]}))
+    assert [f.categories for f in features] == [("1", "2", "3"), ("False", "True")]
+    for region, owner in ([3, 1], [True, False]), ([3.0, 1.0], [1, 0]), (["3", "1"], ["True", "False"]):
+        assert encode_frame(pd.DataFrame({"region": region, "owner": owner}), features).tolist() == [[2, 1], [0, 0]]
+
+
+def test_values_that_read_alike_are_refused():
+    with pytest.raises(InputError, match="'mixed' holds different values that all read 1"):
+        features_of(pd.DataFrame({"mixed": pd.Series([1, "1", 2], dtype=object)}))
+
+
+def test_a_column_of_lists_is_refused():
+    with pytest.raises(InputError, match="'tags' holds neither numbers nor categories: unhashable type"):
+        features_of(pd.DataFrame({"tags": [["a"], ["b"]]}))
+
+
+@pytest.mark.parametrize("empty", [None, np.nan, pd.NA])
+def test_a_missing_value_is_named_by_column_and_row(empty):
+    features = features_of(FRAME)
+    for job, row in (([empty] * 3, 0), (["cook", empty, "pilot"], 1)):
+        with pytest.raises(InputError, match=f"'job', row {row}: no value; fill it in or drop the row"):
+            encode_frame(FRAME.assign(job=job), features)
+    assert np.isnan(encode_frame(FRAME.assign(age=[1, empty, 3]), features)[1, 0])  # as in arrays; models refuse it

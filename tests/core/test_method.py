@@ -49,3 +49,24 @@ def test_bad_parameters_are_named():
         Example.from_parameters({"missingness": "nought"})
     with pytest.raises(InputError, match="cannot be written down"):
         Example(weights=object()).parameters()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("steps", "foo", "steps: 'foo' is no whole number"),
+        ("steps", "64.5", "steps: 64.5 is no whole number"),
+        ("steps", 64.5, "steps: 64.5 is no whole number"),
+        ("steps", True, "steps: True is no whole number"),
+        ("rate", "fast", "rate: 'fast' is no number"),
+        ("missingness", 3, "missingness: 3 is no missingness; give one, or a part's name"),
+    ],
+)
+def test_a_value_of_another_type_is_named(field, value, message):
+    with pytest.raises(InputError, match=message):
+        Example.from_parameters({field: value})
+    if not isinstance(value, str):
+        with pytest.raises(InputError, match=message):
+            Example(**{field: value}).check_fields()
+    Example(steps=np.int64(3), rate=1).check_fields()
+    Example(rate=np.float32(0.5)).check_fields()

@@ -115,3 +115,10 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'smooth-gradcampp'") as caught:
         system("smooth-gradcamp")
     assert "\n" not in str(caught.value)
+
+
+def test_a_short_name_finds_its_system_and_an_error_stays_short():
+    assert system("lfa") is system("local-function-approximation")
+    with pytest.raises(UnknownNameError) as caught:
+        system("local-function-aproximation")
+    assert "did you mean 'local-function-approximation'? `explicate systems` lists all 63" in str(caught.value)

@@ -112,6 +112,12 @@ def test_one_clear_line_for_each_mistake(folder, text, error, words):
     assert "\n" not in str(caught.value)
 
 
+def test_what_fails_while_a_users_code_is_imported_is_one_line(folder):
+    (folder / "my_faulty.py").write_text("raise RuntimeError('no licence\\nask the vendor')\n")
+    with pytest.raises(ModelError, match=r"importing my_faulty failed: RuntimeError: no licence$"):
+        load_model("my_faulty:model")
+
+
 @pytest.mark.parametrize("ending", ["pkl", "pickle", "joblib", "pt", "PTH", "bin"])
 def test_pickles_are_refused_unread(folder, ending):
     (folder / f"model.{ending}").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
@@ -180,6 +186,9 @@ def test_onnx_gives_the_scores_of_its_formula(tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-6)
     with pytest.raises(InputError, match="knows no data"):
         load_model(path)
+    with pytest.raises(ModelError, match="'linear' failed on inputs of shape") as caught:
+        load_model(path, background=rows[:, :2])
+    assert "\n" not in str(caught.value)
 
 
 def test_onnx_over_pictures_says_what_to_do(tmp_path):

@@ -120,3 +120,8 @@ def test_a_file_that_is_no_picture_is_refused(tmp_path):
 def test_wrong_rules_are_refused(wrong):
     with pytest.raises(InputError):
         Preprocessing(**wrong)
+
+
+def test_a_size_that_is_one_number_is_refused():
+    with pytest.raises(InputError, match=r"size 16 is no \(rows, columns\), such as"):
+        Preprocessing(size=16)

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -89,3 +90,67 @@ def test_misbehaving_models_are_named():
     changing.predict(rows[:2])
     with pytest.raises(ModelError, match="changed its number of outputs from 2 to 3"):
         changing.predict(rows[:3])
+
+
+KINDS_OF_CATEGORIES = {
+    "integer categories": pd.Categorical(RNG.choice([10, 2, 7], 80)),
+    "ordered integer categories": pd.Categorical(RNG.choice([1, 2, 3], 80), ordered=True),
+    "float categories": pd.Categorical(RNG.choice([0.5, 1.0], 80)),
+    "boolean categories": pd.Categorical(RNG.choice([True, False], 80)),
+    "text categories": pd.Categorical(RNG.choice(["a", "b"], 80), categories=["b", "a"]),
+    "booleans": RNG.choice([True, False], 80),
+    "nullable booleans": pd.array(RNG.choice([True, False], 80), dtype="boolean"),
+    "texts": pd.array(RNG.choice(["a", "b"], 80), dtype="string"),
+    "objects of text": pd.Series(RNG.choice(["a", "b"], 80), dtype=object),
+    "objects of integers": pd.Series(RNG.choice([10, 2, 7], 80), dtype=object),
+    "dates": pd.to_datetime(RNG.choice(["2024-01-01", "2024-02-01"], 80)),
+}
+
+
+@pytest.mark.parametrize("column", KINDS_OF_CATEGORIES.values(), ids=KINDS_OF_CATEGORIES)
+def test_the_estimator_gets_a_columns_own_values_back(column):
+    frame = FRAME[["income"]].assign(region=column)
+    labels = frame["region"] == frame["region"].iloc[0]
+    parts = make_column_transformer(
+        (StandardScaler(), ["income"]), (OneHotEncoder(handle_unknown="ignore"), ["region"])
+    )
+    estimator = make_pipeline(parts, LogisticRegression()).fit(frame, labels)
+    model = TabularModel(estimator, frame)
+    assert np.array_equal(model.predict(model.encode(frame)), estimator.predict_proba(frame))
+    assert model.decode(model.encode(frame))["region"].dtype == frame["region"].dtype
+
+
+def test_an_estimator_that_reads_column_types_or_numbers_gets_them():
+    frame = FRAME[["income"]].assign(region=KINDS_OF_CATEGORIES["integer categories"])
+    trees = HistGradientBoostingClassifier(categorical_features="from_dtype", max_iter=5).fit(frame, LABELS)
+    model = TabularModel(trees, frame)
+    assert np.array_equal(model.predict(model.encode(frame)), trees.predict_proba(frame))
+    frame = FRAME[["income"]].assign(owner=KINDS_OF_CATEGORIES["booleans"])
+    plain = LogisticRegression().fit(frame, LABELS)
+    model = TabularModel(plain, frame)
+    assert np.array_equal(model.predict(model.encode(frame)), plain.predict_proba(frame))
+    assert np.array_equal(model.encode(frame.iloc[3]), model.encode(frame)[3:4])
+
+
+def test_class_names_that_do_not_fit_the_outputs_are_refused(pipeline):
+    model = TabularModel(pipeline, FRAME, class_names=["a", "b", "c"])
+    with pytest.raises(InputError, match="'LogisticRegression' has 2 outputs, but 3 class names: a, b, c; give one"):
+        model.predict(model.encode(FRAME))
+    with pytest.raises(InputError, match="3 class names"):
+        model.output_name(0)
+    margin = TabularModel(pipeline, FRAME, output="decision_function", class_names=["no", "yes"])
+    assert margin.output_name(0) == "yes"
+    three = LogisticRegression().fit(FRAME[["income"]], np.arange(80) % 3)
+    label = TabularModel(three, FRAME[["income"]], output="predict")  # the estimator's own names are not the user's
+    assert label.output_name(0) == "prediction"
+
+
+def test_a_models_long_error_is_cut_to_its_first_line():
+    def broken(rows):
+        raise ValueError("\n  no licence \nask the vendor\n")
+
+    model = TabularModel(broken, np.ones((3, 2)), name="broken")
+    with pytest.raises(
+        ModelError, match=r"^the model 'broken' failed on inputs of shape \(3, 2\): ValueError: no licence$"
+    ):
+        model.predict(np.ones((3, 2)))

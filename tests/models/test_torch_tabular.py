@@ -77,3 +77,15 @@ def test_a_module_of_the_wrong_width_is_one_clear_error():
     model = TorchTabularModel(torch.nn.Linear(5, 1), FRAME)
     with pytest.raises(ModelError, match="failed on inputs of shape"):
         model.predict(model.encode(FRAME))
+
+
+def test_a_module_without_gradients_says_so_when_they_are_asked_for():
+    class Detached(Scorer):
+        def forward(self, x):
+            return super().forward(x).detach()
+
+    model = TorchTabularModel(Detached(), FRAME, name="frozen")
+    rows = model.encode(FRAME)
+    assert np.allclose(model.predict(rows)[:, 0], [-1, 2, 1])
+    with pytest.raises(ModelError, match=r"'frozen' failed when asked for gradients at inputs of shape \(3, 2\)"):
+        model.gradients(rows, np.zeros(3, dtype=int))

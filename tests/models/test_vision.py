@@ -310,13 +310,65 @@ def test_everything_is_undone_after_an_exception(model, batch):
     np.testing.assert_array_equal(model.predict(batch), before)
 
 
-def test_a_failing_module_is_one_clear_error(model):
-    class Fails(nn.Module):
-        def forward(self, x):
-            raise ValueError("out of cheese")
+class Misfit(nn.Module):
+    """A head that is wider than what comes in."""
 
-    with pytest.raises(ModelError, match="out of cheese"):
-        VisionModel(Fails(), PLAIN, chunk=2).predict(np.zeros((3, 3, 16, 16), np.float32))
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.head(self.maps(x).mean((2, 3)))
+
+
+class NoWayBack(torch.autograd.Function):
+    """The identity, whose gradient fails."""
+
+    @staticmethod
+    def forward(_, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(_, gradient):
+        raise RuntimeError("no way back\nfor sure")
+
+
+class ForwardOnly(nn.Module):
+    """Scores without gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        return NoWayBack.apply(self.maps(x)).mean((2, 3))
+
+
+def test_a_failing_module_is_one_clear_error(batch):
+    targets, many = np.zeros(len(batch), int), np.zeros((9, 3, 16, 16), np.float32)
+    failure = r"^the model 'Misfit' failed on inputs of shape \(\d, 3, 16, 16\): RuntimeError: mat1 and mat2 .*\)$"
+    for ask in (
+        lambda model: model.output_count,
+        lambda model: model.predict(batch),
+        lambda model: model.predict(many),  # which measures how many go through at once
+        lambda model: model.gradients(batch, targets),
+        lambda model: model.map_site(),
+        lambda model: model.logits(batch),
+        lambda model: model.capture(batch, ["maps"]),
+        lambda model: model.activation_gradients(batch, ["maps"], targets),
+    ):
+        with pytest.raises(ModelError, match=failure):
+            ask(VisionModel(Misfit(), PLAIN))
+
+
+def test_a_module_that_fails_on_the_way_back_still_has_scores(batch):
+    model = VisionModel(ForwardOnly(), PLAIN, fast=False)
+    assert model.predict(np.zeros((9, 3, 16, 16), np.float32)).shape == (9, 4)
+    targets = np.zeros(len(batch), int)
+    for ask in (lambda: model.gradients(batch, targets), lambda: model.activation_gradients(batch, ["maps"], targets)):
+        with pytest.raises(ModelError, match=r"^the model 'ForwardOnly' failed when asked for gradients .* way back$"):
+            ask()
 
 
 def test_preprocessing_that_is_none_is_refused_when_the_handle_is_made():
@@ -350,3 +402,19 @@ def test_a_backward_pass_of_the_modules_own_is_kept():
     targets = np.zeros(3, dtype=np.int64)
     found = VisionModel(module, PLAIN).gradients(pictures, targets)
     np.testing.assert_array_equal(found, VisionModel(module, PLAIN, fast=False).gradients(pictures, targets))
+
+
+def test_class_names_that_do_not_fit_the_outputs_are_refused(model, batch):
+    wrong = VisionModel(model.module, PLAIN, class_names=("ant", "bee"))
+    for ask in (lambda: wrong.output_count, lambda: wrong.output_name(0), lambda: wrong.predict(batch)):
+        with pytest.raises(InputError, match="'Network' has 4 outputs, but 2 class names: ant, bee; give one for each"):
+            ask()
+
+
+def test_an_error_names_the_nearest_of_many_convolutions():
+    many = VisionModel(nn.Sequential(*(nn.Conv2d(3, 3, 1) for _ in range(40))), PLAIN, fast=False)
+    with pytest.raises(
+        SiteError, match=r"no site '399'; its convolutions are .*39, \.\.\.; `sites\(\)` lists all"
+    ) as caught:
+        many.capture(np.zeros((1, 3, 16, 16), np.float32), ["399"])
+    assert len(str(caught.value)) < 120

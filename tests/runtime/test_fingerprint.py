@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from explicate.errors import InputError
 from explicate.runtime.fingerprint import canonical_json, digest
 from explicate.runtime.seeds import derive_seed, generator
 
@@ -65,3 +66,11 @@ def test_seeds_fit_63_bits_and_generators_repeat(seed: int, part: object) -> Non
     assert 0 <= derived < 2**63
     assert derived != derive_seed(seed + 1, part)
     assert generator(seed, part).random() == generator(seed, part).random() != generator(seed, part, 1).random()
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, 1.0, None, "1"])
+def test_a_seed_that_is_no_whole_number_from_0_on_is_refused(seed: object) -> None:
+    for make in (generator, derive_seed, lambda seed: generator(seed, "part")):
+        with pytest.raises(InputError, match=r"seed is .*; give a whole number, 0 or more"):
+            make(seed)
+    assert generator(np.int64(3)).random() == generator(3).random()

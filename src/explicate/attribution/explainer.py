@@ -88,6 +88,7 @@ class Explainer(Parameterised):
         ------
         CapabilityError, InputError, TargetError, ModelError : see `explicate.errors`.
         """
+        self.check_fields()
         require(model, self.needs, self.name, self.instead)
         if model.kind not in self.kinds:
             raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,8 +31,15 @@ app = typer.Typer(
     "what is needed; 4 a place cannot be written; 130 interrupted.",
 )
 
+
+def _seed(given: int) -> int:
+    from explicate.runtime.seeds import checked_seed
+
+    return checked_seed(given)  # not `min=0`, whose message --json would not have
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Seed = Annotated[int, typer.Option(help="All randomness comes from it.")]
+Seed = Annotated[int, typer.Option(callback=_seed, help="All randomness comes from it.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 Workers = Annotated[int, typer.Option(min=1, help="Units worked on at a time; results do not depend on it.")]
 Backend = Annotated[str, typer.Option(help="processes, threads, ray or dask.")]
@@ -57,11 +65,17 @@ def exit_code(error: BaseException) -> int:
     return 2 if isinstance(error, ExplicateError) else 1
 
 
+def _warn(message: Warning | str, *_: Any) -> None:
+    """A warning as one plain line, without the place in the source that gave it."""
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command line; errors raised on purpose are one line on standard error, never a traceback."""
     from explicate.cli import catalogue, demonstrate, explaining
 
     del catalogue, demonstrate, explaining  # importing them has added their commands
+    warnings.showwarning = _warn  # type: ignore[assignment]  # further arguments are not used
     try:
         app()
     except KeyboardInterrupt:

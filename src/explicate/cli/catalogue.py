@@ -74,11 +74,13 @@ def reproduce(
     from explicate.reproductions.claims import reproduce as run
     from explicate.reproductions.table import claim_lines
     from explicate.runtime.files import write_json
+    from explicate.runtime.seeds import checked_seed
 
     try:
-        numbers = tuple(int(part) for part in seeds.split(","))
+        given = [int(part) for part in seeds.split(",")]
     except ValueError as error:
         raise InputError(f"cannot read the seeds {seeds!r}; write 0,1,2") from error
+    numbers = tuple(map(checked_seed, given))
     chosen = [one.name for one in systems() if one.state == "built"] if name == "all" else [system(name).name]
     results = []
     for one in chosen:

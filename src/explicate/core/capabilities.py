@@ -6,9 +6,9 @@ that names the method, the model and what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ Masks = NDArray[np.bool_]
 Targets = NDArray[np.int64]
 """Explained outputs, one per sample: (sample,), or (sample, 2) for the first output's score minus the second's."""
 
+Capability = TypeVar("Capability", bound=type)
 ModelKind = Literal["table", "image", "text"]
 
 
@@ -129,12 +130,22 @@ class Generator(Protocol):
         ...
 
 
-_MEANING = {
+_MEANING: dict[Any, str] = {
     Predictor: "scores for inputs (predict)",
     Differentiable: "gradients of its scores",
     Transparent: "readable and writable sites",
     Generator: "text generation",
 }
+
+
+def means(text: str) -> Callable[[Capability], Capability]:
+    """Decorator: what to call a family's own capability in errors."""
+
+    def known(capability: Capability) -> Capability:
+        _MEANING[capability] = text
+        return capability
+
+    return known
 
 
 def require(model: object, capability: Any, method: str, instead: str = "") -> None:

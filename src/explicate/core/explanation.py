@@ -51,7 +51,7 @@ class Explanation:
         for name, leading in self.required.items():
             if name not in self.data:
                 have = ", ".join(map(str, self.data)) or "none"
-                raise InputError(f"a {type(self).__name__} needs the variable {name!r}; it has {have}")
+                raise InputError(f"{type(self).__name__} needs the variable {name!r}; it has {have}")
             dims = tuple(str(dim) for dim in self.data[name].dims)
             if dims[: len(leading)] != leading:
                 raise InputError(f"the variable {name!r} must start with the dimensions {leading}, not {dims}")
@@ -76,7 +76,8 @@ class Explanation:
     def to_frame(self) -> pd.DataFrame:
         """The main variable as a tidy data frame: one row per entry, dimensions as columns."""
         name = self.main or next(iter(self.data))
-        return self.data[name].to_dataframe().reset_index()
+        frame = self.data[name].to_dataframe()
+        return frame.reset_index(drop=name in frame.index.names)  # rules are their own labels
 
     def save(self, path: str | Path) -> Path:
         """Write everything to one NetCDF4 file, readable from any language; nothing is half-written."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from types import UnionType
+from numbers import Integral, Real
+from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -41,8 +42,21 @@ class Parameterised:
         for given in parameters:
             if given not in fields:
                 raise registry.unknown(given, sorted(fields), f"parameter of {cls.name or cls.__name__}")
-        hints = get_type_hints(cls)
-        return cls(**{name: _built(value, fields[name], hints[name]) for name, value in parameters.items()})
+        hints = _hints(cls)
+        built = {name: _built(value, fields[name], hints[name]) for name, value in parameters.items()}
+        for name, value in built.items():
+            _check(name, value, hints[name])
+        return cls(**built)
+
+    def check_fields(self) -> None:
+        """Refuse numbers and parts that are none; a dataclass takes whatever it is given."""
+        for name, hint in _hints(type(self)).items():
+            if name in self.__dataclass_fields__:
+                _check(name, getattr(self, name), hint)
+
+
+def _hints(cls: Any) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def _plain(value: Any) -> Any:
@@ -70,7 +84,8 @@ def _built(value: Any, field: dataclasses.Field[Any], hint: Any) -> Any:
         try:
             value = json.loads(value)
         except json.JSONDecodeError:
-            value = {"name": value}
+            if _takes_part(hint):
+                value = {"name": value}
     if isinstance(value, dict):
         if "array" in value:
             return np.array(value["array"], dtype=value.get("dtype"))
@@ -91,3 +106,35 @@ def _takes_text(hint: Any) -> bool:
     if get_origin(hint) is Literal:
         return any(isinstance(word, str) for word in get_args(hint))
     return hint is str or any(_takes_text(part) for part in get_args(hint) if get_origin(hint) in (Union, UnionType))
+
+
+def _check(name: str, value: Any, hint: Any) -> None:
+    """Compare a value with its field's type, as far as that is made of numbers, truth values, parts and None."""
+    kinds = _alternatives(hint)
+    if not all(kind in _WANTED or kind is NoneType or _is_part(kind) for kind in kinds):
+        return
+    if not any(_fits(value, kind) for kind in kinds):
+        kind = next(kind for kind in kinds if kind is not NoneType)
+        wanted = _WANTED.get(kind) or f"{kind.__name__.lower()}; give one, or a part's name"
+        raise InputError(f"{name}: {value!r} is no {wanted}")
+
+
+_WANTED = {int: "whole number", float: "number", bool: "truth value; write true or false"}
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind is bool or isinstance(value, bool | np.bool_):
+        return kind is bool and isinstance(value, bool | np.bool_)
+    return isinstance(value, {int: Integral, float: Real}.get(kind, kind))
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def _is_part(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Parameterised)
+
+
+def _takes_part(hint: Any) -> bool:
+    return any(kind is Any or _is_part(kind) for kind in _alternatives(hint))

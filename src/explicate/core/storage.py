@@ -47,11 +47,18 @@ def read(path: Path) -> tuple[xr.Dataset, str, Provenance]:
     attributes = dict(data.attrs)
     if "explicate_format" not in attributes:
         raise FileFormatError(f"{path} is a NetCDF file but holds no explanation")
-    version = int(np.asarray(attributes.pop("explicate_format")).item())
+    damaged = f"{path}: its attributes are damaged, or a newer version wrote them; make the file again"
+    try:
+        version = int(np.asarray(attributes.pop("explicate_format")).item())
+    except ValueError as error:
+        raise FileFormatError(damaged) from error
     if version > FORMAT:
         raise FileFormatError(f"{path} has format {version}, this version reads up to {FORMAT}; update explicate")
-    kind = str(attributes.pop("kind"))
-    provenance = Provenance.from_json(str(attributes.pop("provenance")))
+    try:
+        kind = str(attributes.pop("kind"))
+        provenance = Provenance.from_json(str(attributes.pop("provenance")))
+    except (KeyError, FileFormatError) as error:
+        raise FileFormatError(damaged) from error
     data.attrs = attributes
     for variable in data.variables.values():
         variable.encoding = {}

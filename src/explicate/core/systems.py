@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Literal, get_args
 
-from explicate.core.registry import unknown
+from explicate.errors import UnknownNameError
 
 Topic = Literal[
     "attribution",
@@ -71,8 +72,10 @@ def systems() -> tuple[System, ...]:
 
 
 def system(name: str) -> System:
-    """The system called `name`; an `UnknownNameError` names the nearest and lists all."""
-    known = {each.name: each for each in systems()}
-    if name not in known:
-        raise unknown(name, sorted(known), "system")
-    return known[name]
+    """The system called `name`, or by its short name in whatever case; an `UnknownNameError` names the nearest."""
+    known = {key.lower(): each for each in systems() for key in (each.short_name, each.name)}
+    if name.lower() not in known:
+        near = sorted({known[key].name for key in get_close_matches(name.lower(), known, n=3)})
+        hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+        raise UnknownNameError(f"no system named {name!r}; {hint}`explicate systems` lists all {len(systems())}")
+    return known[name.lower()]

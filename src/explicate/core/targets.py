@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from explicate.core.capabilities import Array, Floats, Predictor, Targets
-from explicate.errors import TargetError
+from explicate.errors import TargetError, counted
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ def resolve_targets(model: Predictor, inputs: Array, target: Target) -> Targets:
         if model.output_count == 1:
             return np.zeros(count, dtype=np.int64)
         return np.asarray(np.argmax(model.predict(inputs), axis=1), dtype=np.int64)
-    if isinstance(target, int | np.integer | str | Contrast):
-        chosen: list[One] = [target if isinstance(target, str | Contrast) else int(target)] * count
+    if isinstance(target, str | Contrast) or not isinstance(target, Iterable) or getattr(target, "ndim", 1) == 0:
+        chosen: list[One] = [target] * count  # type: ignore[list-item]  # `_index` refuses what is no output
     else:
         chosen = list(target)
         if len(chosen) != count:
@@ -73,11 +73,30 @@ def _index(model: Predictor, target: int | str) -> int:
                 f"the model {model.name!r} knows its outputs by number only; give an index, not {target!r}"
             )
         return int(look_up(target))
+    target = _whole(target)
     if model.output_count == 1 and target == 1:
         return 0
     if not 0 <= target < model.output_count:
         raise TargetError(
-            f"target {target} is out of range: the model {model.name!r} has {model.output_count} outputs, "
-            f"0 to {model.output_count - 1}"
+            f"target {target} is out of range: the model {model.name!r} has {counted(model.output_count, 'output')}"
+            + (f", 0 to {model.output_count - 1}" if model.output_count > 1 else "; its target is 0")
         )
-    return int(target)
+    return target
+
+
+def _whole(target: object) -> int:
+    """A whole number, be it an integer of whatever library or a float such as 1.0."""
+    if callable(target):
+        raise TargetError(
+            "the target is a function: class-activation methods (grad-cam, ...) take one, for all samples alike; give "
+            "other methods an output's index or name"
+        )
+    try:
+        number = float(target)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = np.nan
+    if not number.is_integer():
+        raise TargetError(
+            f"the target {target!r} is no output: give its index (a whole number), its name or a Contrast"
+        )
+    return int(number)

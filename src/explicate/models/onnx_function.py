@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from explicate.core.capabilities import Array, Floats
-from explicate.errors import FileFormatError, InputError, MissingDependencyError
+from explicate.errors import FileFormatError, InputError, MissingDependencyError, first_line
 
 NUMBERS = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
@@ -35,7 +35,7 @@ class OnnxFunction:
         try:
             self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has no public base class of its errors
-            raise FileFormatError(f"{path} cannot be read as ONNX: {str(error).splitlines()[0]}") from error
+            raise FileFormatError(f"{path} cannot be read as ONNX: {first_line(error)}") from error
         given = self._session.get_inputs()
         shapes = ", ".join(f"{item.name}: {item.type} {item.shape}" for item in given)
         if len(given) != 1 or given[0].type not in NUMBERS or len(given[0].shape) != 2:

@@ -48,8 +48,8 @@ class Preprocessing:
         ):
             if getattr(self, field) not in known:
                 raise InputError(f"{field} {getattr(self, field)!r} is unknown; use {' or '.join(map(repr, known))}")
-        if len(self.size) != 2 or min(self.size) < 1:
-            raise InputError(f"size {self.size} is no (rows, columns)")
+        if not isinstance(self.size, tuple | list) or len(self.size) != 2 or min(self.size) < 1:
+            raise InputError(f"size {self.size} is no (rows, columns), such as (224, 224)")
         if not 0 < self.crop_share <= 1:
             raise InputError(f"crop_share {self.crop_share} is outside (0, 1]")
         if not (len(self.mean) == len(self.std) == self.channels and min(self.std) > 0):

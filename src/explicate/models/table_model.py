@@ -9,7 +9,7 @@ import numpy as np
 
 from explicate.core.capabilities import Array, ModelKind
 from explicate.core.features import Feature, decode_frame, encode_frame, features_of
-from explicate.errors import InputError, TargetError
+from explicate.errors import InputError, TargetError, first_line
 from explicate.models.base import Model, check_finite
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ class TableModel(Model):
     feature_dims: ClassVar[tuple[str, ...]] = ("feature",)
     features: tuple[Feature, ...]
     background: Array
-    class_names: tuple[str, ...] | None
 
     def _set_table(
         self,
@@ -64,11 +63,10 @@ class TableModel(Model):
 
     def output_name(self, index: int) -> str:
         """The class's name; "prediction" for a regression."""
-        if self.class_names is not None and len(self.class_names) == self.output_count:
-            return self.class_names[index]
-        if self.class_names is not None and self.output_count == 1 and len(self.class_names) == 2:
-            return self.class_names[1]
-        return "prediction" if self.output_count == 1 else f"output {index}"
+        count = self.output_count  # which has looked whether the names fit
+        if self.class_names is not None:
+            return self.class_names[1 if len(self.class_names) > count else index]
+        return "prediction" if count == 1 else f"output {index}"
 
     def output_index(self, name: str) -> int:
         """The index of a class name."""
@@ -89,7 +87,7 @@ class TableModel(Model):
             try:
                 values = np.array(inputs, dtype=float)
             except (TypeError, ValueError) as error:
-                raise InputError(f"the inputs of {self.name!r} are no table of numbers: {error}") from error
+                raise InputError(f"the inputs of {self.name!r} are no table of numbers: {first_line(error)}") from error
             if values.ndim == 1:
                 values = values[None]
         if values.ndim != 2 or values.shape[1] != len(self.features):

@@ -10,6 +10,7 @@ import numpy as np
 from explicate.core.capabilities import Array, Floats
 from explicate.core.features import Feature
 from explicate.errors import CapabilityError
+from explicate.models.base import names_fit
 from explicate.models.table_model import TableModel, is_frame
 from explicate.runtime.fingerprint import digest
 
@@ -59,6 +60,7 @@ class TabularModel(TableModel):
         self.takes_frame = is_frame(background)
         self._call = _caller(model, output, self.name)
         self.regression = self._call[0] in ("predict", "call") and not hasattr(model, "classes_")
+        self._named_by_user = class_names is not None
         known = class_names if class_names is not None else getattr(model, "classes_", None)
         self._set_table(background, features, immutable, known)
         self._fingerprint = fingerprint
@@ -70,6 +72,12 @@ class TabularModel(TableModel):
             scores = np.asarray(self._forward(self.background[:64]), dtype=float)
             self._fingerprint = digest(self.kind, names, self.background, scores)
         return self._fingerprint
+
+    def _set_output_count(self, count: int) -> None:
+        names = self.class_names
+        if names is not None and not self._named_by_user and not names_fit(names, count):
+            self.class_names = None  # `classes_` names other outputs than those of `predict`, or of pairs of classes
+        super()._set_output_count(count)
 
     def _forward(self, inputs: Array) -> Floats:
         return np.asarray(self._call[1](self.decode(inputs) if self.takes_frame else inputs), dtype=float)

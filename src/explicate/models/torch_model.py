@@ -9,7 +9,7 @@ import numpy as np
 from explicate.core.capabilities import Array, Floats, Targets
 from explicate.core.cost import spend
 from explicate.errors import InputError, NonFiniteScoreError
-from explicate.models.base import Model
+from explicate.models.base import Model, model_errors
 from explicate.runtime.fingerprint import digest
 
 if TYPE_CHECKING:
@@ -61,8 +61,14 @@ class TorchModel(Model):
 
     def outputs(self, tensor: torch.Tensor) -> torch.Tensor:
         """The module's outputs for a chunk, as a tensor (sample, output); subclasses may run a faster equal module."""
-        found = self.module(tensor)
-        return found[:, None] if found.ndim == 1 else found
+        return self.called(self.module, tensor)
+
+    def called(self, module: torch.nn.Module, tensor: torch.Tensor) -> torch.Tensor:
+        """What `module` makes of a chunk, (sample, output); its own errors are named."""
+        with model_errors(self.name, f"on inputs of shape {tuple(tensor.shape)}"):
+            found = module(tensor)
+            found = getattr(found, "logits", found)
+            return found[:, None] if found.ndim == 1 else found
 
     def score_tensor(self, outputs: torch.Tensor) -> torch.Tensor:
         """Outputs in the space that is explained."""
@@ -108,7 +114,8 @@ class TorchModel(Model):
         import torch
 
         tensor = self.tensor(points).requires_grad_(True)
-        with torch.enable_grad():
+        asking = f"when asked for gradients at inputs of shape {points.shape}"
+        with model_errors(self.name, asking), torch.enable_grad():
             scores = self.score_tensor(self.outputs(tensor))
             chosen = torch.as_tensor(targets, device=scores.device)
             rows = torch.arange(len(scores), device=scores.device)

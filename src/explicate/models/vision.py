@@ -146,14 +146,15 @@ class VisionModel(TorchModel):
                 found = super().outputs(self._probe())
             if found.ndim != 2:
                 raise ModelError(f"the model {self.name!r} gave {tuple(found.shape)} for one picture, not (1, output)")
-            self._output_count = int(found.shape[1])
-        return self._output_count
+            self._set_output_count(int(found.shape[1]))
+        return super().output_count
 
     def output_name(self, index: int) -> str:
         """The class's name."""
-        if self.class_names is None or len(self.class_names) != self.output_count:
+        count = self.output_count  # which has looked whether the names fit
+        if self.class_names is None:
             return f"class {index}"
-        return self.class_names[index]
+        return self.class_names[1 if len(self.class_names) > count else index]
 
     def output_index(self, name: str) -> int:
         """The index of a class name; names that occur twice are refused with their indices."""
@@ -201,12 +202,7 @@ class VisionModel(TorchModel):
     def outputs(self, tensor: torch.Tensor) -> torch.Tensor:
         """Logits (sample, output) from the fast copy where there is one, else from the module."""
         twin = None if self._plain_only or self._twin is None else self._twin[2]
-        return self._logits(twin if twin is not None else self.module, tensor)
-
-    def _logits(self, module: torch.nn.Module, tensor: torch.Tensor) -> torch.Tensor:
-        found = module(tensor)
-        found = getattr(found, "logits", found)
-        return found[:, None] if found.ndim == 1 else found
+        return self.called(twin if twin is not None else self.module, tensor)
 
     def predict(self, inputs: Array) -> Floats:
         """Scores (sample, output) of encoded pictures."""
@@ -266,7 +262,7 @@ class VisionModel(TorchModel):
 
         with self._constant_weights(), torch.enable_grad():
             leaf = tensor.detach().clone().requires_grad_(True)
-            logits = self._logits(module, leaf)
+            logits = self.called(module, leaf)
             (gradient,) = torch.autograd.grad(logits.max(dim=1).values.sum(), leaf)
         return logits.detach(), gradient
 
@@ -301,7 +297,7 @@ class VisionModel(TorchModel):
         parts = []
         with torch.no_grad():
             for chunk in self.chunks(inputs):
-                parts.append(self._logits(self.module, super().tensor(chunk)).cpu().numpy())
+                parts.append(self.called(self.module, super().tensor(chunk)).cpu().numpy())
                 spend(evaluations=len(chunk))
         return np.concatenate(parts)
 

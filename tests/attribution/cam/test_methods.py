@@ -10,11 +10,13 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
+from explicate.api import explain  # noqa: E402
 from explicate.attribution.cam import CAM, GradCAM, GradCAMPlusPlus, SmoothGradCAMPlusPlus  # noqa: E402
 from explicate.core.sites import Site  # noqa: E402
 from explicate.core.targets import Contrast  # noqa: E402
 from explicate.errors import CapabilityError, InputError, SelectionError, SiteError, TargetError  # noqa: E402
 from explicate.models.preprocessing import Preprocessing  # noqa: E402
+from explicate.models.tabular import TabularModel  # noqa: E402
 from explicate.models.vision import VisionModel  # noqa: E402
 
 PLAIN = Preprocessing(size=(16, 16), mean=(0, 0, 0), std=(1, 1, 1))
@@ -484,3 +486,24 @@ def test_grad_cam_the_package_agrees(name, model, batch, monkeypatch):
     ours = GradCAM if name == "GradCAM" else lambda **options: GradCAMPlusPlus(epsilon=1e-6, **options)
     found = ours(layers=LAYER).explain(model, batch, 1)
     np.testing.assert_allclose(found["raw_map"].values, theirs_raw, rtol=1e-3, atol=1e-6)
+
+
+def test_functions_in_a_list_of_targets_are_refused(model, batch):
+    for method in (CAM(), GradCAM()):
+        with pytest.raises(
+            TargetError, match=r"the target is a function: class-activation methods .* take one, for all"
+        ):
+            method.explain(model, batch, target=[lambda logits: logits[:, 0]] * len(batch))
+
+
+def test_a_region_of_three_numbers_and_a_method_that_is_none_are_refused(model, batch):
+    with pytest.raises(InputError, match=r"region \(0, 1, 0\) is no \(first row"):
+        GradCAM(region=(0, 1, 0))
+    with pytest.raises(InputError, match="7 is no method"):
+        explain(model, batch, 7)
+
+
+def test_a_model_without_maps_is_told_what_is_missing():
+    model = TabularModel(lambda rows: rows.sum(axis=1), np.ones((3, 2)))
+    with pytest.raises(CapabilityError, match="grad-cam needs feature maps and the gradients at them, which"):
+        GradCAM().explain(model, np.ones((1, 2)))

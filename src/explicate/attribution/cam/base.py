@@ -13,7 +13,7 @@ import numpy as np
 
 from explicate.attribution.cam.maps import combined, enlarged, scaled
 from explicate.attribution.explainer import Explainer, Found
-from explicate.core.capabilities import Array, Floats, Masks, Predictor, Targets
+from explicate.core.capabilities import Array, Floats, Masks, Predictor, Targets, means
 from explicate.core.kinds import Attribution
 from explicate.core.sites import Site
 from explicate.core.targets import Target
@@ -22,6 +22,7 @@ from explicate.errors import InputError, SelectionError, TargetError
 SAMPLES_AT_ONCE = 32
 
 
+@means("feature maps and the gradients at them")
 @runtime_checkable
 class FeatureMaps(Predictor, Protocol):
     """A network whose feature maps, and the gradients of its scores with respect to them, can be had."""
@@ -106,6 +107,10 @@ class ClassActivation(Explainer):
             raise InputError(f"{self.name}: fuse {self.fuse!r} is unknown; use 'mean' or 'max'")
         if self.layers is not None and len(self.layers) == 0:
             raise InputError(f"{self.name}: no layers named; leave `layers` out for the last feature maps")
+        if self.region is not None and np.shape(self.region) != (4,):
+            raise InputError(
+                f"{self.name}: region {self.region} is no (first row, past last row, first column, past last column)"
+            )
         if self.neurons is not None:
             masks = {int(k): np.asarray(m["array"] if isinstance(m, Mapping) else m) for k, m in self.neurons.items()}
             object.__setattr__(self, "neurons", masks)

@@ -9,7 +9,7 @@ import numpy as np
 
 from explicate.attribution.lfa.neighborhoods import Perturbed
 from explicate.core.capabilities import Array, Floats
-from explicate.errors import InputError
+from explicate.errors import InputError, first_line
 
 STRAIGHT = 1e-4  # how far x may stray from a straight line in xi, relative to its spread (images are float32)
 
@@ -99,13 +99,13 @@ def observe(
 
 def checked_sample(neighborhood: Any, x0: Array, n: int, rng: np.random.Generator) -> Perturbed:
     """A neighbourhood's sample; an `InputError` says what is wrong with one of a user's own."""
-    name = type(neighborhood).__name__
+    name = type(getattr(neighborhood, "thing", neighborhood)).__name__  # a user's own comes as `UserBuilt`
     try:
         x, xi, weights = neighborhood.sample(x0, n, rng)
     except (TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{name}.sample must give (x, xi, weights): {error}") from error
+        raise InputError(f"{name}.sample must give (x, xi, weights): {first_line(error)}") from error
     x, xi, weights = np.asarray(x), np.asarray(xi), np.asarray(weights, dtype=float)
     if x.shape[1:] != x0.shape or xi.shape != x.shape or weights.shape != x.shape[:1] or len(x) == 0:
         raise InputError(

@@ -17,6 +17,7 @@ from explicate.attribution.lfa.neighborhoods import Neighborhood
 from explicate.attribution.lfa.surrogates import Linear
 from explicate.core.capabilities import Array, Floats
 from explicate.errors import InputError, UnknownNameError
+from explicate.runtime.seeds import generator
 
 RealFunction = Callable[[Array], Array]
 """Values (n,) at points (n, d)."""
@@ -120,7 +121,7 @@ def validate_loss(loss: Any, pairs: int = 50, features: int = 4, points: int = 6
     ----------
     loss : an object with `matches` and `penalty`. pairs : how many. features, points : size of a neighbourhood.
     """
-    rng = np.random.Generator(np.random.PCG64(seed))
+    rng = generator(seed)
     equal: list[float] = []
     different: list[float] = []
     shifted: list[float] = []

@@ -13,6 +13,7 @@ from explicate.core.capabilities import Array, Masks
 from explicate.core.method import Parameterised
 from explicate.core.registry import register
 from explicate.errors import CapabilityError, InputError
+from explicate.runtime.seeds import generator
 
 Fill: TypeAlias = Callable[[Masks], Array]
 """keep (mask, *feature) -> inputs (mask * draws, *feature); the draws of one mask stand together."""
@@ -164,7 +165,7 @@ class Marginal(Missingness):
         count = self.draws(model)
         if count == len(rows):
             return rows
-        picked = np.random.Generator(np.random.PCG64(self.seed)).permutation(len(rows))[:count]
+        picked = generator(self.seed).permutation(len(rows))[:count]
         return rows[np.sort(picked)]
 
     def bind(self, model: Any, sample: Array, rng: np.random.Generator) -> Fill:

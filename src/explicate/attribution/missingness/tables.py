@@ -15,6 +15,7 @@ from explicate.attribution.missingness.base import Fill, Missingness, background
 from explicate.core.capabilities import Array, Floats, Masks
 from explicate.core.registry import register
 from explicate.errors import InputError
+from explicate.runtime.seeds import generator
 
 
 @register("conditional", "parts")
@@ -54,7 +55,7 @@ class Conditional(Missingness):
 
     def bind(self, model: Any, sample: Array, rng: np.random.Generator) -> Fill:
         background = background_of(model, self.name)
-        order = np.random.Generator(np.random.PCG64(self.seed)).permutation(len(background))
+        order = generator(self.seed).permutation(len(background))
         rows = background[order[: self.rows or len(order)]]
         distances = _distances(model, sample, rows, background)
         count = self.draws(model)

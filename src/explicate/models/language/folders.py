@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from explicate.errors import FileFormatError, InputError, MissingDependencyError
+from explicate.errors import FileFormatError, InputError, MissingDependencyError, first_line
 from explicate.runtime.fingerprint import digest
 
 Handle = TypeVar("Handle")
@@ -74,8 +74,7 @@ def open_folder(folder: Path, auto: str, dtype: Any = None) -> tuple[Any, Any]:
                 output_loading_info=True,
             )
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise FileFormatError(f"{folder} cannot be loaded: {line}") from error
+            raise FileFormatError(f"{folder} cannot be loaded: {first_line(error)}") from error
     missing = sorted(key for key in facts["missing_keys"] if ".pooler." not in f".{key}")  # no handle reads the pooler
     if missing:  # transformers would fill them with random numbers and go on
         raise FileFormatError(

@@ -12,8 +12,8 @@ from explicate.core.capabilities import Array, ModelKind
 from explicate.core.cost import spend
 from explicate.core.interventions import Intervention
 from explicate.core.sites import Site
-from explicate.errors import ExplicateError, InputError, ModelError, NonFiniteScoreError, TargetError
-from explicate.models.base import Model
+from explicate.errors import InputError, NonFiniteScoreError, TargetError, counted
+from explicate.models.base import Model, model_errors
 from explicate.models.language import architectures, tokens
 from explicate.models.language.architectures import Architecture
 from explicate.models.language.positions import Frame, Handler, visit
@@ -247,14 +247,8 @@ class TokenModel(Model):
 
     def _evaluated(self, rows: Array, function: Any, gradients: bool = False) -> Any:
         """Run one chunk: errors named, cost counted, answers checked."""
-        try:
+        with model_errors(self.name, f"on {counted(len(rows), 'text')}"):
             found = function()
-        except ExplicateError:
-            raise
-        except Exception as error:
-            raise ModelError(
-                f"the model {self.name!r} failed on {len(rows)} texts: {type(error).__name__}: {error}"
-            ) from error
         spend(**{"gradients" if gradients else "evaluations": len(rows)})
         if found is not None and not np.isfinite(found).all():
             row = int(rows[np.flatnonzero(~np.isfinite(found).reshape(len(rows), -1).all(axis=1))[0]])
