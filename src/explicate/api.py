@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from explicate.core import registry
-from explicate.core.capabilities import Differentiable, Predictor
+from explicate.core.capabilities import Differentiable
 from explicate.core.explanation import Explanation
 from explicate.core.kinds import Attribution
 from explicate.core.targets import Contrast, Target
-from explicate.errors import CapabilityError, InputError
+from explicate.errors import InputError
+from explicate.models.loading import resolve_model
 
 if TYPE_CHECKING:
     from explicate.evaluation.comparison import Comparison
@@ -38,20 +39,6 @@ def explain(
     """
     model = resolve_model(model)
     return resolve_method(method, model, parameters).explain(model, inputs, target=target, seed=seed)
-
-
-def resolve_model(model: Any) -> Any:
-    """A handle from a handle or from text; raw estimators are refused with the line that wraps them."""
-    if isinstance(model, str | Path):
-        from explicate.models.loading import load_model
-
-        return load_model(str(model))
-    if not isinstance(model, Predictor):
-        raise CapabilityError(
-            f"{type(model).__name__} is no model handle; wrap it first, for example "
-            "explicate.TabularModel(model, background_rows)"
-        )
-    return model
 
 
 def resolve_method(method: Any, model: Any, parameters: dict[str, Any] | None = None) -> Any:

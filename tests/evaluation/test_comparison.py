@@ -1,6 +1,7 @@
 """compare: same results for any number of workers, resumed after a failure, honest about what does not apply."""
 
 import json
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -244,6 +245,21 @@ def test_what_fits_a_model(cancer):
     assert "random" not in methods  # it is always added
     assert not {"energy-share", "randomisation"} & set(metrics)
     assert {"deletion", "infidelity", "sparseness"} <= set(metrics)
+
+
+def test_a_model_may_be_given_as_text(tmp_path, monkeypatch):
+    code = "import numpy as np, explicate\nmodel = explicate.TabularModel(lambda x: x[:, 0], np.eye(3), name='mine')\n"
+    (tmp_path / "model_of_this_test.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    compared = compare("model_of_this_test:model", np.ones((2, 3)), ["feature-ablation"], ["sparseness"])
+    assert compared.model == "mine"
+    sys.modules.pop("model_of_this_test")
+
+
+def test_labels_bring_in_the_check_that_needs_them(cancer):
+    model, rows, labels = cancer
+    assert "randomisation" in compare(model, rows[:4], ["feature-ablation"], labels=labels[:4]).metrics
+    assert "randomisation" not in compare(model, rows[:4], ["feature-ablation"]).metrics
 
 
 def test_bad_input(cancer):

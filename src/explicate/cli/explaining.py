@@ -105,15 +105,14 @@ def compare(
     """
     from explicate.evaluation.beliefs import beliefs
     from explicate.evaluation.comparison import compare as run
-    from explicate.evaluation.comparison import fitting_methods, fitting_metrics
     from explicate.report.comparison import comparison_report
 
     handle = _model(model, background)
     comparison = run(
         handle,
         read_inputs(handle, inputs, rows),
-        _names(methods) or fitting_methods(handle),
-        _names(metrics) or fitting_metrics(handle),
+        _names(methods) or None,
+        _names(metrics) or None,
         target=read_target(target),
         seed=seed,
         folder=out,
@@ -140,7 +139,6 @@ def evaluate(
 ) -> None:
     """Measure one stored explanation: faithfulness, stability, complexity; with intervals and cost."""
     from explicate.core.kinds import Attribution
-    from explicate.evaluation.comparison import fitting_metrics
     from explicate.evaluation.metric import evaluate as run
 
     found = Attribution.load(file)
@@ -148,10 +146,10 @@ def evaluate(
     if source is None:
         raise InputError(f"{file} does not say where the model {found.provenance.model!r} comes from; give --model")
     handle = _model(source, background)
-    measured = run(found, handle, _names(metrics) or fitting_metrics(handle), seed=seed)
+    measured = run(found, handle, _names(metrics) or None, seed=seed)
     say(
         {"explanation": str(file), "measurements": [item.to_dict() for item in measured]},
-        [found.provenance.summary(), *(str(item) for item in measured)],
+        [found.provenance.summary(), *(str(item) for item in measured), *_notes(measured)],
         as_json,
     )
 
@@ -197,6 +195,15 @@ def _model(text: str, background: Path | None) -> Any:
 
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _notes(measured: list[Any]) -> list[str]:
+    """Each caveat once, with the metrics that it is about."""
+    about: dict[str, list[str]] = {}
+    for item in measured:
+        for note in item.notes:
+            about.setdefault(note, []).append(item.metric)
+    return [f"note on {', '.join(metrics)}: {note}" for note, metrics in about.items()]
 
 
 def _largest(found: Any, most: int = 5) -> list[str]:

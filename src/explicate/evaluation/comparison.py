@@ -18,9 +18,10 @@ from explicate.errors import InputError
 from explicate.evaluation.comparison_table import Comparison, Row
 from explicate.evaluation.comparison_work import Work, joined
 from explicate.evaluation.measurement import Measurement, paired_interval
-from explicate.evaluation.metric import Metric, metric_of
+from explicate.evaluation.metric import Metric, fitting_metrics, has_defaults, metric_of
 from explicate.evaluation.shipping import Here, ship
 from explicate.models.base import check_finite
+from explicate.models.loading import resolve_model
 from explicate.runtime import log
 from explicate.runtime.fingerprint import canonical_json, digest
 from explicate.runtime.parallel import Backend
@@ -58,9 +59,10 @@ def compare(
 
     Parameters
     ----------
-    model : a handle.
+    model : a handle, or text that `load_model` understands.
     inputs : rows, pictures or texts, as the model takes them.
-    methods, metrics : names, classes or objects; a mapping gives them labels of your own. Default: all that fit.
+    methods, metrics : names, classes or objects; a mapping gives them labels of your own. Default: all that fit the
+        model, and the masks, labels or training data where they are given.
     target : output index, name or `Contrast`, one for all samples or one each; default: the highest score.
     labels : (sample,), true labels of `inputs`, to which an estimator is fitted again, permuted, for `randomisation`.
     training : (inputs, labels) to use for that instead.
@@ -78,13 +80,16 @@ def compare(
     InputError : bad inputs, nothing to compare, or labels that do not fit.
     RunError : the model, a method or a metric failed (finished units stay in `folder`), or `folder` holds another run.
     """
+    model = resolve_model(model)
     encoded = check_finite(model.encode(inputs), f"inputs of {model.name!r}")
     if len(encoded) == 0:
         raise InputError("compare: no samples given")
     targets = resolve_targets(model, encoded, target)  # also finds the number of outputs, before any cost is counted
     explainers = _methods(model, methods, budget)
-    measures = _metrics(model, metrics)
     training = _training(inputs, len(encoded), labels, training)
+    if metrics is None:
+        metrics = fitting_metrics(model, masks=masks is not None, training=training is not None)
+    measures = _metrics(metrics)
     if masks is not None and len(masks) != len(encoded):
         raise InputError(f"compare: {len(masks)} masks for {len(encoded)} samples; give one for each")
     size = chunk or CHUNK[model.kind]
@@ -157,22 +162,7 @@ def fitting_methods(model: Any) -> list[str]:
     for name in registry.names("methods"):
         method = registry.find(name, "methods")
         fits = isinstance(method, type) and issubclass(method, Explainer) and model.kind in method.kinds
-        if fits and method.compared and name != CONTROL and isinstance(model, method.needs) and _has_defaults(method):
-            found.append(name)
-    return found
-
-
-def fitting_metrics(model: Any) -> list[str]:
-    """Names of the metrics that can be taken of `model` without masks or training data."""
-    found = []
-    for name in registry.names("metrics"):
-        metric = registry.find(name, "metrics")
-        if not (isinstance(metric, type) and issubclass(metric, Metric) and _has_defaults(metric)):
-            continue
-        offered = metric.needs is None or isinstance(model, metric.needs)
-        if metric.needs_masks or metric.needs_training or (name == "randomisation" and not hasattr(model, "module")):
-            continue
-        if offered and model.kind in metric.kinds:
+        if fits and method.compared and name != CONTROL and isinstance(model, method.needs) and has_defaults(method):
             found.append(name)
     return found
 
@@ -242,9 +232,9 @@ def _methods(model: Any, methods: Any, budget: int | None) -> dict[str, Any]:
     return found
 
 
-def _metrics(model: Any, metrics: Any) -> dict[str, Metric]:
+def _metrics(metrics: Any) -> dict[str, Metric]:
     found: dict[str, Metric] = {}
-    for label, given in _labelled(fitting_metrics(model) if metrics is None else metrics, "metric"):
+    for label, given in _labelled(metrics, "metric"):
         metric = metric_of(given)
         found[_free(label or metric.name, found)] = metric
     return found
@@ -309,11 +299,3 @@ def _seconds(path: Path) -> dict[str, float]:
         if line["status"] == "ok":
             found[canonical_json(line["unit"])] = float(line["seconds"])
     return found
-
-
-def _has_defaults(kind: type) -> bool:
-    try:
-        kind()
-    except (TypeError, ValueError):
-        return False
-    return True

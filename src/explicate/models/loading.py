@@ -86,6 +86,18 @@ def load_model(spec: str | Path, **options: Any) -> Any:
     return _sourced(_called(make, options, f"the model {text!r}"), text)
 
 
+def resolve_model(model: Any) -> Any:
+    """A handle from a handle or from text; raw estimators are refused with the line that wraps them."""
+    if isinstance(model, str | Path):
+        return load_model(model)
+    if not isinstance(model, Predictor):
+        raise CapabilityError(
+            f"{type(model).__name__} is no model handle; wrap it first, for example "
+            "explicate.TabularModel(model, background_rows)"
+        )
+    return model
+
+
 def _from_code(text: str, options: dict[str, Any]) -> Any:
     module_name, attribute = text.split(":")
     with _current_folder():
