@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 import explicate as ex
@@ -50,6 +52,41 @@ def test_intervals_of_weighted_means_cover():
         found = weighted_interval(weights + rng.normal(size=100), weights)
         hits += found.low <= 2 / 3 <= found.high
     assert 0.91 <= hits / 300 <= 0.98
+
+
+def test_intervals_of_yes_and_no_are_those_of_a_proportion():
+    found = weighted_interval(np.array([1.0, 1.0, 1.0, 0.0, 0.0]), np.ones(5), (0.0, 1.0))
+    # Wilson (1927): (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n) with p = 0.6, n = 5
+    assert (found.low, found.high) == pytest.approx((0.23072, 0.88238), abs=1e-5)
+    assert found.method == "wilson"
+    all_right = weighted_interval(np.ones(5), np.ones(5), (0.0, 1.0))
+    assert (all_right.low, all_right.high) == pytest.approx((0.56552, 1.0), abs=1e-5)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=14), st.integers(0, 3))
+def test_no_interval_leaves_the_range(values, seed):
+    values = np.array(values)
+    weights = np.random.default_rng(seed).uniform(0.1, 1, len(values)) if seed else np.ones(len(values))
+    found = weighted_interval(values, weights, (0.0, 1.0))
+    assert 0 <= found.low <= found.value + 1e-12
+    assert found.value - 1e-12 <= found.high <= 1
+
+
+def test_differences_stay_between_the_ends_of_the_range():
+    first, second = (
+        Measurement("m", np.array(v), np.ones(3), None, True, 0, 0, 0.0, range=(0.0, 1.0))
+        for v in ([1.0, 1.0, 0.9], [0.0, 0.3, 0.0])
+    )
+    found = paired_interval(first, second)
+    assert found.value == pytest.approx(2.6 / 3)
+    assert found.high == 1
+
+
+def test_the_range_is_kept_in_records(explained):
+    found = Sparseness().score(explained(None, np.ones((3, 3)), np.eye(3)))
+    again = Measurement.from_record(json.loads(json.dumps(found.to_record())))
+    assert again.range == found.range == Sparseness.range
+    assert again.interval == found.interval
 
 
 def test_paired_intervals_are_narrower_than_unpaired_ones():

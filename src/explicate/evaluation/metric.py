@@ -166,7 +166,7 @@ class Metric(Parameterised):
     def _measurement(self, found: Scores, evaluations: int, gradients: int, seconds: float) -> Measurement:
         values = np.asarray(found.values, dtype=float)
         weights = np.ones(len(values)) if found.weights is None else np.asarray(found.weights, dtype=float)
-        interval = weighted_interval(values, weights)
+        interval = weighted_interval(values, weights, self.range)
         value = weighted_mean(values, weights)
         ends = (value, value) if interval is None else (interval.low, interval.high)
         verdict = self.verdict(*ends) if np.isfinite(value) else None
@@ -188,6 +188,7 @@ class Metric(Parameterised):
             details=found.details,
             notes=notes,
             verdict=verdict,
+            range=self.range,
         )
 
 
