@@ -108,12 +108,24 @@ def test_true_contributions_beat_the_control(cancer):
     assert compared.methods == ["feature-ablation", "random"]
     for metric in compared.metrics:
         best, control = compared.row("feature-ablation", metric), compared.row("random", metric)
-        assert (best.rank, control.rank) == (1, 2)
+        assert (best.rank, control.rank) == (1, None)
         assert not control.as_good_as_best
         assert best.as_good_as_best
         sign = 1 if best.higher_is_better else -1
         assert sign * control.behind_high < 0
         assert control.behind == pytest.approx(control.value - best.value)
+
+
+def test_the_control_is_never_the_best(cancer):
+    """It ignores its input, so that it is perfectly stable."""
+    model, rows, _ = cancer
+    compared = compare(model, rows[:8], ["feature-ablation", "kernel-shap"], ["max-sensitivity"])
+    control = compared.row("random", "max-sensitivity")
+    assert control.value == 0 < compared.row("feature-ablation", "max-sensitivity").value
+    assert (control.rank, control.as_good_as_best) == (None, False)
+    assert sorted(compared.row(name, "max-sensitivity").rank for name in compared.methods[:2]) == [1, 2]
+    line = next(line for line in str(compared).splitlines() if line.startswith("random"))
+    assert "*" not in line
 
 
 def test_equal_methods_are_not_told_apart(cancer):

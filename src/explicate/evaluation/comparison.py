@@ -177,7 +177,9 @@ def _rows(
     rows = []
     for label, metric in metrics.items():
         own = {name: measurements[name, label] for name in explainers if (name, label) in measurements}
-        values = {name: item.value for name, item in own.items() if np.isfinite(item.value)}
+        # The control takes no part: it may well come first by a metric that does not look at the model, as stability.
+        ranked = {name: item for name, item in own.items() if explainers[name].name != CONTROL}
+        values = {name: item.value for name, item in ranked.items() if np.isfinite(item.value)}
         sign = {True: -1.0, False: 1.0, None: 0.0}[metric.higher_is_better]
         order = sorted(values, key=lambda name: sign * values[name])
         best = order[0] if order and sign else None
