@@ -163,8 +163,34 @@ def test_a_failed_comparison_goes_on_where_it_was(tmp_path):
     assert function.calls <= 2  # everything is at hand; only the targets are asked for
     with pytest.raises(RunError, match="already holds a run"):
         compare(model, rows, **arguments, folder=broken, resume=False)
-    with pytest.raises(RunError, match="holds another run"):
+    with pytest.raises(RunError, match=r"holds another run.*--fresh"):
         compare(model, rows + 1, **arguments, folder=broken)
+    again = compare(model, rows + 1, **arguments, folder=broken, new_run=True)
+    assert (broken / "measurements" / "previous-1" / "results.json").exists()
+    np.testing.assert_array_equal(again.explanations["feature-ablation"]["inputs"], rows + 1)
+
+
+def test_each_comparison_within_a_folder_has_its_own(cancer, tmp_path):
+    model, rows, _ = cancer
+    first, again, other = (
+        compare(model, rows[part], ["feature-ablation"], ["sparseness"], within=tmp_path)
+        for part in (slice(4), slice(4), slice(4, 8))
+    )
+    assert first.folder == again.folder != other.folder
+    assert {path.name for path in tmp_path.iterdir()} == {first.folder.name, other.folder.name}
+    assert str(Comparison.load(first.folder)) == str(first)
+
+
+@pytest.mark.parametrize("left", [0, 500])
+def test_a_damaged_explanation_is_made_again(cancer, tmp_path, left):
+    model, rows, _ = cancer
+    arguments = {"methods": ["feature-ablation"], "metrics": ["deletion"], "folder": tmp_path, "chunk": 3}
+    whole = compare(model, rows[:6], **arguments)
+    for file in (tmp_path / "explanations").glob("*.nc"):
+        file.write_bytes(file.read_bytes()[:left])
+    again = compare(model, rows[:6], **arguments)
+    values = [item.explanations["feature-ablation"].values for item in (whole, again)]
+    np.testing.assert_array_equal(*values)
 
 
 def test_what_does_not_apply_is_said_and_does_not_stop_the_rest(cancer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -50,6 +51,8 @@ def compare(
     workers: int = 1,
     backend: Backend = "processes",
     resume: bool = True,
+    new_run: bool = False,
+    within: str | Path | None = None,
     chunk: int | None = None,
 ) -> Comparison:
     """Explain `inputs` by several methods and measure each explanation.
@@ -73,6 +76,9 @@ def compare(
         model failed half-way, goes on from there; None keeps nothing.
     workers, backend : see `explicate.runtime.parallel`; they change no number.
     resume : False refuses a folder that already holds a comparison.
+    new_run : starts anew; what was measured before is moved aside, explanations made before are removed.
+    within : instead of `folder`, a folder in which every comparison has one of its own, named by the model and by a
+        hash of all that identifies it: the same comparison goes on in it, another one is not in its way.
     chunk : samples explained at once. Fixed by kind of model, because a method's random draws depend on it.
 
     Raises
@@ -92,25 +98,34 @@ def compare(
     measures = _metrics(metrics)
     if masks is not None and len(masks) != len(encoded):
         raise InputError(f"compare: {len(masks)} masks for {len(encoded)} samples; give one for each")
+    if folder is not None and within is not None:
+        raise InputError("compare: give `folder` or `within`, not both")
     size = chunk or CHUNK[model.kind]
     starts = range(0, len(encoded), size)
     far = workers != 1 and backend in ("processes", "ray", "dask")
-    with _kept(folder) as place:
-        work = Work(
-            ship(model) if far else Here(model),
-            encoded,
-            targets,
-            explainers,
-            measures,
-            None if masks is None else np.asarray(masks),
-            training,
-            seed,
-            size,
-            str(place / "explanations"),
+    work = Work(
+        ship(model) if far else Here(model),
+        encoded,
+        targets,
+        explainers,
+        measures,
+        None if masks is None else np.asarray(masks),
+        training,
+        seed,
+        size,
+        folder="",
+    )
+    spec = _spec(model, work, budget)
+    if within is not None:
+        folder = (
+            Path(within) / f"{re.sub('[^A-Za-z0-9.+-]+', '-', model.name)}-{digest(canonical_json(spec), seed)[:8]}"
         )
-        spec = _spec(model, work, budget)
-        how: dict[str, Any] = {"workers": workers, "backend": backend, "resume": resume, "seed": seed}
-        how |= {"attempts": 1, "max_error_rate": 0.0}
+    with _kept(folder) as place:
+        work = dataclasses.replace(work, folder=str(place / "explanations"))
+        if new_run:
+            work.forget()
+        how: dict[str, Any] = {"workers": workers, "backend": backend, "resume": resume, "new_run": new_run}
+        how |= {"seed": seed, "attempts": 1, "max_error_rate": 0.0}
         units: list[dict[str, Any]] = [{"method": name, "start": start} for name in explainers for start in starts]
         first = run(work.explain, units, place / "explanations", name="explanations", spec=spec, label="explain", **how)
         refused = {
@@ -148,6 +163,7 @@ def compare(
             rows=_rows(explainers, measures, measurements, reasons, parts),
             measurements=measurements,
             explanations={name: joined(items, seed) for name, items in parts.items()},
+            folder=None if folder is None else Path(folder),
         )
         if folder is not None:
             comparison.save(folder)

@@ -83,6 +83,7 @@ class Comparison:
     rows : one per method and metric, in the order given; the control is among the methods.
     measurements : (method, metric) -> what is behind a row: values per sample, curves, notes.
     explanations : method -> `Attribution` of all samples.
+    folder : where it is kept; None where it is not.
     """
 
     model: str
@@ -92,6 +93,7 @@ class Comparison:
     rows: tuple[Row, ...]
     measurements: Mapping[tuple[str, str], Measurement] = field(default_factory=dict, repr=False)
     explanations: Mapping[str, Attribution] = field(default_factory=dict, repr=False)
+    folder: Path | None = field(default=None, repr=False)
 
     @property
     def methods(self) -> list[str]:
@@ -198,7 +200,7 @@ class Comparison:
         except (KeyError, TypeError) as error:
             raise FileFormatError(f"{path} is damaged ({error}); make it again") from error
         explanations = {name: Attribution.load(folder / file) for name, file in content["explanations"].items()}
-        return cls(**head, rows=rows, measurements=measurements, explanations=explanations)
+        return cls(**head, rows=rows, measurements=measurements, explanations=explanations, folder=folder)
 
     def __str__(self) -> str:
         head = f"{self.model}, {self.samples} samples, seed {self.seed}"
