@@ -50,8 +50,8 @@ def folder(tmp_path_factory) -> Path:
     rows: pd.DataFrame = load_breast_cancer(as_frame=True).data.iloc[:, :4]
     rows.head(6).to_csv(place / "rows.csv", index=False)
     rows.head(6).assign(extra=1.0).rename(columns={rows.columns[0]: "other"}).to_csv(place / "wrong.csv", index=False)
-    labels = load_breast_cancer().target[:6]
-    rows.head(6).assign(tumour=labels, extra=1.0).to_csv(place / "labelled.csv", index=False)
+    labels = load_breast_cancer().target[14:24]  # of both classes
+    rows.iloc[14:24].assign(tumour=labels, extra=1.0).to_csv(place / "labelled.csv", index=False)
     (place / "model.pkl").write_bytes(b"anything")
     return place
 
