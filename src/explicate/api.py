@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from explicate.core import registry
-from explicate.core.capabilities import Differentiable, Predictor
+from explicate.core.capabilities import Differentiable
 from explicate.core.explanation import Explanation
 from explicate.core.kinds import Attribution
 from explicate.core.targets import Contrast, Target
-from explicate.errors import CapabilityError, InputError
+from explicate.errors import InputError
+from explicate.models.loading import load_model, reload_model, resolve_model
 
 if TYPE_CHECKING:
     from explicate.evaluation.comparison import Comparison
@@ -38,20 +39,6 @@ def explain(
     """
     model = resolve_model(model)
     return resolve_method(method, model, parameters).explain(model, inputs, target=target, seed=seed)
-
-
-def resolve_model(model: Any) -> Any:
-    """A handle from a handle or from text; raw estimators are refused with the line that wraps them."""
-    if isinstance(model, str | Path):
-        from explicate.models.loading import load_model
-
-        return load_model(str(model))
-    if not isinstance(model, Predictor):
-        raise CapabilityError(
-            f"{type(model).__name__} is no model handle; wrap it first, for example "
-            "explicate.TabularModel(model, background_rows)"
-        )
-    return model
 
 
 def resolve_method(method: Any, model: Any, parameters: dict[str, Any] | None = None) -> Any:
@@ -111,19 +98,21 @@ class Rerun:
         return self.largest_difference <= 1e-5 * max(self.largest_value, 1e-12)
 
 
-def rerun(path: str | Path, model: Any = None) -> Rerun:
+def rerun(path: str | Path, model: Any = None, background: Any = None) -> Rerun:
     """Make an explanation again from its file alone: same method, parameters, inputs, target and seed.
 
     Parameters
     ----------
     model : needed only when the file does not say where the model comes from.
+    background : typical rows for an estimator, an array, a data frame or the path of a table; needed only when the
+        table that was given at first is gone or has changed.
     """
     before = Attribution.load(path)
     about = before.provenance
     if model is None:
-        if about.model_source is None:
-            raise InputError(f"{path} does not say where the model {about.model!r} comes from; give it as `model`")
-        model = about.model_source
+        model = reload_model(about, background)
+    elif isinstance(model, str | Path) and background is not None:
+        model = load_model(model, background=background)
     model = resolve_model(model)
     explainer = registry.find(about.method, "methods").from_parameters(about.parameters)
     targets = before.targets

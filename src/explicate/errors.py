@@ -59,7 +59,16 @@ class MissingDependencyError(ExplicateError, ImportError):
 
 
 class RunError(ExplicateError, RuntimeError):
-    """A run of many units that cannot be started, resumed or finished."""
+    """A run of many units that cannot be started, resumed or finished.
+
+    Attributes
+    ----------
+    cause : name of the error's class that its first failing unit ended in ("ModelError"); None where no unit failed.
+    """
+
+    def __init__(self, *arguments: object, cause: str | None = None) -> None:
+        super().__init__(*arguments)
+        self.cause = cause
 
 
 def first_line(error: BaseException) -> str:

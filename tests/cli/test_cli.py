@@ -22,6 +22,20 @@ def tumour():
     rows = rows.iloc[:, :4]
     return ex.TabularModel(make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, labels), rows, name="tumour")
 
+def late():
+    asked = [0]
+    def scored(rows):
+        asked[0] += 1
+        if asked[0] > 3:
+            raise RuntimeError("no licence")
+        return rows.to_numpy().sum(axis=1)
+    return ex.TabularModel(scored, load_breast_cancer(as_frame=True).data.iloc[:, :4])
+
+def other():
+    rows, labels = load_breast_cancer(return_X_y=True, as_frame=True)
+    rows = rows.iloc[:, :4]
+    return ex.TabularModel(make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, 1 - labels), rows)
+
 def failing():
     def broken(rows):
         raise RuntimeError("no licence")
@@ -36,6 +50,8 @@ def folder(tmp_path_factory) -> Path:
     rows: pd.DataFrame = load_breast_cancer(as_frame=True).data.iloc[:, :4]
     rows.head(6).to_csv(place / "rows.csv", index=False)
     rows.head(6).assign(extra=1.0).rename(columns={rows.columns[0]: "other"}).to_csv(place / "wrong.csv", index=False)
+    labels = load_breast_cancer().target[14:24]  # of both classes
+    rows.iloc[14:24].assign(tumour=labels, extra=1.0).to_csv(place / "labelled.csv", index=False)
     (place / "model.pkl").write_bytes(b"anything")
     return place
 
@@ -84,6 +100,39 @@ def test_a_comparison_is_written_and_resumed(folder):
     assert _without(json.loads(first.stdout), drop) == _without(json.loads(second.stdout), drop)
 
 
+def test_another_comparison_is_not_in_the_way(folder):
+    words = ("compare", "mine:tumour", "rows.csv", "--methods", "feature-ablation", "--metrics", "sparseness", "--json")
+    one, two = (explicate(folder, *words, "--rows", rows) for rows in ("0:3", "3:6"))
+    assert one.returncode == two.returncode == 0, two.stderr
+    assert json.loads(one.stdout)["folder"] != json.loads(two.stdout)["folder"]
+    into = ("--out", "one-place")
+    assert explicate(folder, *words, *into, "--rows", "0:3").returncode == 0
+    refused = explicate(folder, *words, *into, "--rows", "3:6")
+    assert refused.returncode == 2
+    assert "--fresh" in refused.stderr
+    assert explicate(folder, *words, *into, "--rows", "3:6", "--fresh").returncode == 0
+
+
+def test_a_comparison_takes_labels_settings_and_leaves_out_the_rest_aloud(folder):
+    words = ("--methods", "kernel-shap", "--metrics", "randomisation", "--labels", "tumour", "--out", "labelled")
+    done = explicate(
+        folder, "compare", "mine:tumour", "labelled.csv", *words, "--set", "kernel-shap.budget=12", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {row["method"]: row for row in json.loads(done.stdout)["rows"]}
+    assert rows["kernel-shap"]["value"] is not None
+    assert done.stderr.strip() == "note: labelled.csv: no features of the model, left out: extra"
+
+
+def test_a_stored_explanation_is_replaced_aloud_and_another_model_is_named(folder):
+    words = ("explain", "mine:tumour", "rows.csv", "--method", "feature-ablation", "--out", "twice")
+    assert "replaced" not in explicate(folder, *words).stdout
+    assert "(replaced)" in explicate(folder, *words).stdout
+    file = "twice/tumour-feature-ablation.nc"
+    done = explicate(folder, "evaluate", file, "--model", "mine:other", "--metrics", "deletion")
+    assert "note on deletion: the explanation is of another model" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -96,6 +145,9 @@ def test_a_comparison_is_written_and_resumed(folder):
         (("explain", "mine:absent", "rows.csv"), 2, "absent"),
         (("explain", "model.pkl", "rows.csv"), 2, "is refused"),
         (("explain", "mine:failing", "rows.csv"), 3, "no licence"),
+        (("compare", "mine:late", "rows.csv", "--methods", "feature-ablation", "--out", "late"), 3, "no licence"),
+        (("compare", "mine:tumour", "rows.csv", "--set", "x.budget=3"), 2, "write METHOD.NAME=VALUE"),
+        (("compare", "mine:tumour", "rows.csv", "--labels", "nothing"), 2, "neither a column"),
         (("explain", "mine:tumour", "rows.csv", "--out", "rows.csv/below"), 4, "rows.csv"),
         (("systems", "lime"), 2, "lime"),
         (("rerun", "rows.csv"), 2, "rows.csv"),

@@ -1,6 +1,7 @@
 """compare: same results for any number of workers, resumed after a failure, honest about what does not apply."""
 
 import json
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,12 +108,24 @@ def test_true_contributions_beat_the_control(cancer):
     assert compared.methods == ["feature-ablation", "random"]
     for metric in compared.metrics:
         best, control = compared.row("feature-ablation", metric), compared.row("random", metric)
-        assert (best.rank, control.rank) == (1, 2)
+        assert (best.rank, control.rank) == (1, None)
         assert not control.as_good_as_best
         assert best.as_good_as_best
         sign = 1 if best.higher_is_better else -1
         assert sign * control.behind_high < 0
         assert control.behind == pytest.approx(control.value - best.value)
+
+
+def test_the_control_is_never_the_best(cancer):
+    """It ignores its input, so that it is perfectly stable."""
+    model, rows, _ = cancer
+    compared = compare(model, rows[:8], ["feature-ablation", "kernel-shap"], ["max-sensitivity"])
+    control = compared.row("random", "max-sensitivity")
+    assert control.value == 0 < compared.row("feature-ablation", "max-sensitivity").value
+    assert (control.rank, control.as_good_as_best) == (None, False)
+    assert sorted(compared.row(name, "max-sensitivity").rank for name in compared.methods[:2]) == [1, 2]
+    line = next(line for line in str(compared).splitlines() if line.startswith("random"))
+    assert "*" not in line
 
 
 def test_equal_methods_are_not_told_apart(cancer):
@@ -150,8 +163,34 @@ def test_a_failed_comparison_goes_on_where_it_was(tmp_path):
     assert function.calls <= 2  # everything is at hand; only the targets are asked for
     with pytest.raises(RunError, match="already holds a run"):
         compare(model, rows, **arguments, folder=broken, resume=False)
-    with pytest.raises(RunError, match="holds another run"):
+    with pytest.raises(RunError, match=r"holds another run.*--fresh"):
         compare(model, rows + 1, **arguments, folder=broken)
+    again = compare(model, rows + 1, **arguments, folder=broken, new_run=True)
+    assert (broken / "measurements" / "previous-1" / "results.json").exists()
+    np.testing.assert_array_equal(again.explanations["feature-ablation"]["inputs"], rows + 1)
+
+
+def test_each_comparison_within_a_folder_has_its_own(cancer, tmp_path):
+    model, rows, _ = cancer
+    first, again, other = (
+        compare(model, rows[part], ["feature-ablation"], ["sparseness"], within=tmp_path)
+        for part in (slice(4), slice(4), slice(4, 8))
+    )
+    assert first.folder == again.folder != other.folder
+    assert {path.name for path in tmp_path.iterdir()} == {first.folder.name, other.folder.name}
+    assert str(Comparison.load(first.folder)) == str(first)
+
+
+@pytest.mark.parametrize("left", [0, 500])
+def test_a_damaged_explanation_is_made_again(cancer, tmp_path, left):
+    model, rows, _ = cancer
+    arguments = {"methods": ["feature-ablation"], "metrics": ["deletion"], "folder": tmp_path, "chunk": 3}
+    whole = compare(model, rows[:6], **arguments)
+    for file in (tmp_path / "explanations").glob("*.nc"):
+        file.write_bytes(file.read_bytes()[:left])
+    again = compare(model, rows[:6], **arguments)
+    values = [item.explanations["feature-ablation"].values for item in (whole, again)]
+    np.testing.assert_array_equal(*values)
 
 
 def test_what_does_not_apply_is_said_and_does_not_stop_the_rest(cancer):
@@ -244,6 +283,21 @@ def test_what_fits_a_model(cancer):
     assert "random" not in methods  # it is always added
     assert not {"energy-share", "randomisation"} & set(metrics)
     assert {"deletion", "infidelity", "sparseness"} <= set(metrics)
+
+
+def test_a_model_may_be_given_as_text(tmp_path, monkeypatch):
+    code = "import numpy as np, explicate\nmodel = explicate.TabularModel(lambda x: x[:, 0], np.eye(3), name='mine')\n"
+    (tmp_path / "model_of_this_test.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    compared = compare("model_of_this_test:model", np.ones((2, 3)), ["feature-ablation"], ["sparseness"])
+    assert compared.model == "mine"
+    sys.modules.pop("model_of_this_test")
+
+
+def test_labels_bring_in_the_check_that_needs_them(cancer):
+    model, rows, labels = cancer
+    assert "randomisation" in compare(model, rows[:4], ["feature-ablation"], labels=labels[:4]).metrics
+    assert "randomisation" not in compare(model, rows[:4], ["feature-ablation"]).metrics
 
 
 def test_bad_input(cancer):

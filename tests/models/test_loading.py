@@ -9,8 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import explicate as ex
 from explicate.errors import CapabilityError, FileFormatError, InputError, ModelError, UnknownNameError
-from explicate.models.loading import load_model
+from explicate.models.loading import load_model, reload_model
 
 CODE = """
 import numpy as np
@@ -23,6 +24,12 @@ handle = TabularModel(estimator, rows, name="mine")
 
 def make(scale=1.0):
     return TabularModel(lambda x: scale * x.sum(axis=1), rows)
+
+def make_estimator():
+    return estimator
+
+def make_with(background=rows):
+    return TabularModel(lambda x: x.sum(axis=1), background)
 
 def needs(scale):
     return make(scale)
@@ -84,6 +91,35 @@ def test_estimator_and_scoring_function_need_a_background(folder):
     assert model.source == "my_models:estimator"
     scored = load_model("my_models:score", background=rows)
     assert scored.predict(np.eye(3)).ravel().tolist() == [1.0, 0.0, 0.0]
+
+
+def test_a_background_for_a_function_that_makes_models(folder):
+    rows = np.zeros((5, 3))
+    for text in ("my_models:make", "my_models:handle"):
+        with pytest.raises(InputError, match="background comes too late"):
+            load_model(text, background=rows)
+    wrapped = load_model("my_models:make_estimator", background=rows)  # made without arguments, then wrapped
+    assert wrapped.output_count == 2
+    assert load_model("my_models:make_with", background=rows).background.tolist() == rows.tolist()
+
+
+def test_a_background_from_a_file_is_remembered_and_found_again(folder, fitted):
+    frame = fitted[1]
+    frame.to_csv("rows.csv", index=False)
+    model = load_model("my_models:estimator", background="rows.csv")
+    made = ex.explain(model, frame.head(2), "kernel-shap").save(folder / "made.nc")
+    assert ex.rerun(made).equal
+    about = ex.load(made).provenance
+    assert about.background["path"] == "rows.csv"
+    assert reload_model(about).fingerprint() == model.fingerprint()
+    frame.head(20).to_csv("rows.csv", index=False)
+    with pytest.raises(InputError, match=r"rows.csv, has changed.*--background"):
+        ex.rerun(made)
+    frame.to_csv("moved.csv", index=False)
+    (folder / "rows.csv").unlink()
+    with pytest.raises(InputError, match=r"rows.csv, is not there any more.*--background"):
+        ex.rerun(made)
+    assert ex.rerun(made, background="moved.csv").equal
 
 
 @pytest.mark.parametrize(

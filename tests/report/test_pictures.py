@@ -51,6 +51,16 @@ def test_a_waterfall_leads_from_the_baseline_to_the_score():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["f0", "f1", "2 others"]
 
 
+def test_the_sample_of_a_plot_chooses_its_waterfall():
+    values = np.array([[3.0, -2.0], [1.0, 5.0], [0.5, 0.25]])
+    explanation = table(values)
+    drawn = sorted(bar.get_width() for bar in explanation.plot(sample=1).patches)
+    assert drawn == [1.0, 5.0]
+    assert len(explanation.plot().collections) == 2  # of all samples: a beeswarm
+    with pytest.raises(InputError, match="shows all samples"):
+        explanation.plot(view="beeswarm", sample=1)
+
+
 def test_intervals_are_drawn_where_there_are_errors():
     values = np.array([[3.0, -2.0]])
     assert len(pictures.waterfall(table(values, errors=np.array([[0.1, 0.2]]))).collections) == 1

@@ -256,6 +256,20 @@ def test_too_many_errors_fail_the_run_and_keep_what_is_finished(tmp_path: Path) 
     assert work.calls == {2: 1, 8: 1}
 
 
+def test_a_failed_run_tells_what_its_units_failed_with() -> None:
+    with pytest.raises(RunError) as caught:
+        run(Counted({2: 99}), UNITS, None, name="count", max_error_rate=0)
+    assert caught.value.cause == "ValueError"
+
+
+def test_a_damaged_header_can_be_moved_aside(tmp_path: Path) -> None:
+    run(Counted(), UNITS, tmp_path, name="count")
+    (tmp_path / "header.json").write_bytes((tmp_path / "header.json").read_bytes()[:20])
+    with pytest.raises(FileFormatError, match=r"new_run=True \(--fresh\)"):
+        run(Counted(), UNITS, tmp_path, name="count")
+    assert run(Counted(), UNITS, tmp_path, name="count", new_run=True).done == 12
+
+
 def test_error_rate_counts_all_units_and_may_be_met_exactly() -> None:
     assert run(Counted({0: 9, 1: 9, 2: 9}), UNITS, None, name="count", max_error_rate=0.25).failed == 3
     with pytest.raises(RunError, match="3 of 12 units ended in error"):

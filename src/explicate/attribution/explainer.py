@@ -108,6 +108,7 @@ class Explainer(Parameterised):
             model=model.name,
             model_source=model.source,
             model_fingerprint=model.fingerprint(),
+            background=getattr(model, "background_source", None),
             inputs_fingerprint=digest(encoded),
             seed=seed,
             evaluations=cost.evaluations,

@@ -11,12 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from explicate import errors
 from explicate.errors import (
     CapabilityError,
     ExplicateError,
     MissingDependencyError,
     ModelError,
     OutputError,
+    RunError,
 )
 
 app = typer.Typer(
@@ -57,12 +59,15 @@ def say(result: dict[str, Any], lines: list[str], as_json: bool) -> None:
 
 
 def exit_code(error: BaseException) -> int:
-    """What the shell gets for an error."""
-    if isinstance(error, OutputError):
+    """What the shell gets for an error; for a run whose units failed, what their error would have given."""
+    kind = type(error)
+    if isinstance(error, RunError) and error.cause is not None:
+        kind = getattr(errors, error.cause, kind)
+    if issubclass(kind, OutputError):
         return 4
-    if isinstance(error, CapabilityError | ModelError | MissingDependencyError):
+    if issubclass(kind, CapabilityError | ModelError | MissingDependencyError):
         return 3
-    return 2 if isinstance(error, ExplicateError) else 1
+    return 2 if issubclass(kind, ExplicateError) else 1
 
 
 def _warn(message: Warning | str, *_: Any) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from explicate.cli.app import Json, Out, Seed, Workers, app, say
+from explicate.cli.app import Backend, Json, Out, Resume, Seed, Workers, app, say
 
 
 @app.command()
 def demo(
     seed: Seed = 0,
     workers: Workers = 2,
+    backend: Backend = "processes",
+    resume: Resume = True,
     out: Out = Path("explicate-out/demo"),
     as_json: Json = False,
 ) -> None:
@@ -20,7 +22,7 @@ def demo(
     """
     from explicate.demo import run
 
-    result = run(out, seed=seed, workers=workers)
+    result = run(out, seed=seed, workers=workers, backend=backend, resume=resume)  # type: ignore[arg-type]
     say(
         {"report": str(result.report), "explanations": [str(p) for p in result.explanations], "found": result.summary},
         [*result.summary, f"report: {result.report}"],

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from explicate.cli.app import Backend, Json, Out, Resume, Seed, Workers, app, say
-from explicate.cli.inputs import read_inputs, read_settings, read_target
+from explicate.cli.inputs import read_inputs, read_labels, read_masks, read_settings, read_target
 from explicate.errors import InputError
 
 ModelText = Annotated[
@@ -31,6 +31,17 @@ TargetText = Annotated[
 Background = Annotated[
     Path | None, typer.Option(help="Table of typical rows, for an estimator that has no background of its own.")
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="True labels, for the randomisation check: a column of the table, a table of one column, or .npy."
+    ),
+]
+Masks = Annotated[
+    Path | None,
+    typer.Option(help="Where the object is, for metrics of localisation: .npy (sample, row, column), or a folder."),
+]
+COMPARISONS = Path("explicate-out/compare")
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the method.")]
 
 
@@ -65,13 +76,16 @@ def explain(
         **read_settings(settings or []),
     )
     stem = f"{handle.name}-{found.provenance.method}".replace("/", "-").replace(" ", "-")
+    replaced = (out / f"{stem}.nc").exists()
     file = found.save(out / f"{stem}.nc")
     with replacing(out / f"{stem}.png") as temporary:
         found.plot().figure.savefig(temporary, dpi=130, bbox_inches="tight", format="png")
-    lines = [found.provenance.summary(), *_largest(found), f"explanation: {file}", f"picture:     {out / stem}.png"]
+    lines = [found.provenance.summary(), *_largest(found), f"explanation: {file}{' (replaced)' * replaced}"]
+    lines.append(f"picture:     {out / stem}.png{' (replaced)' * replaced}")
     result = {
         "explanation": str(file),
         "picture": str(out / f"{stem}.png"),
+        "replaced": replaced,
         "method": found.provenance.method,
         "parameters": found.provenance.parameters,
         "model": found.provenance.model,
@@ -92,11 +106,20 @@ def compare(
     target: TargetText = None,
     rows: Rows = None,
     background: Background = None,
+    labels: Labels = None,
+    masks: Masks = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="Evaluations for every method that has a budget.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="METHOD.NAME=VALUE", help="A parameter of a method.")
+    ] = None,
     seed: Seed = 0,
     workers: Workers = 1,
     backend: Backend = "processes",
     resume: Resume = True,
-    out: Out = Path("explicate-out/compare"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to; by default one for each comparison in explicate-out/compare."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure explanations of several methods side by side, at stated cost, beside a random control; writes a report.
@@ -105,22 +128,29 @@ def compare(
     """
     from explicate.evaluation.beliefs import beliefs
     from explicate.evaluation.comparison import compare as run
-    from explicate.evaluation.comparison import fitting_methods, fitting_metrics
+    from explicate.evaluation.comparison import fitting_methods
     from explicate.report.comparison import comparison_report
 
+    if budget is not None and any(".budget=" in setting for setting in settings or []):
+        raise InputError("compare: --budget is for all methods; give it, or --set METHOD.budget=, not both")
     handle = _model(model, background)
     comparison = run(
         handle,
-        read_inputs(handle, inputs, rows),
-        _names(methods) or fitting_methods(handle),
-        _names(metrics) or fitting_metrics(handle),
+        read_inputs(handle, inputs, rows, [labels] if labels else []),
+        _configured(_names(methods) or fitting_methods(handle), settings or []),
+        _names(metrics) or None,
         target=read_target(target),
+        labels=None if labels is None else read_labels(labels, inputs, rows),
+        masks=None if masks is None else read_masks(masks, handle),
+        budget=budget,
         seed=seed,
         folder=out,
+        within=COMPARISONS if out is None else None,
         workers=workers,
         backend=backend,  # type: ignore[arg-type]  # `compare` refuses unknown names
-        resume=resume,
+        new_run=not resume,
     )
+    out = Path(comparison.folder or COMPARISONS)
     page = comparison_report(comparison, handle, shlex.join(["explicate", *sys.argv[1:]])).save(out / "report.html")
     judged = beliefs(comparison)
     found = {"folder": str(out), "report": str(page), "failed": list(judged.failed), **comparison.to_dict()}
@@ -135,23 +165,25 @@ def evaluate(
     ] = None,
     metrics: Annotated[str, typer.Option(help="Names, separated by commas; default: those that fit.")] = "",
     background: Background = None,
+    labels: Labels = None,
+    masks: Masks = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Measure one stored explanation: faithfulness, stability, complexity; with intervals and cost."""
     from explicate.core.kinds import Attribution
-    from explicate.evaluation.comparison import fitting_metrics
     from explicate.evaluation.metric import evaluate as run
+    from explicate.models.loading import reload_model
 
     found = Attribution.load(file)
-    source = model or found.provenance.model_source
-    if source is None:
-        raise InputError(f"{file} does not say where the model {found.provenance.model!r} comes from; give --model")
-    handle = _model(source, background)
-    measured = run(found, handle, _names(metrics) or fitting_metrics(handle), seed=seed)
+    handle = reload_model(found.provenance, background) if model is None else _model(model, background)
+    given: dict[str, Any] = {} if masks is None else {"masks": read_masks(masks, handle)}
+    if labels is not None:
+        given["training"] = (found["inputs"].values, read_labels(labels, ""))
+    measured = run(found, handle, _names(metrics) or None, seed=seed, **given)
     say(
         {"explanation": str(file), "measurements": [item.to_dict() for item in measured]},
-        [found.provenance.summary(), *(str(item) for item in measured)],
+        [found.provenance.summary(), *(str(item) for item in measured), *_notes(measured)],
         as_json,
     )
 
@@ -162,12 +194,17 @@ def rerun(
     model: Annotated[
         str | None, typer.Option(help="The model, when the file does not say where it comes from.")
     ] = None,
+    background: Background = None,
     as_json: Json = False,
 ) -> None:
-    """Make an explanation again from its file alone, and say whether it comes out the same (exit code 1 if not)."""
+    """Make an explanation again from its file alone, and say whether it comes out the same (exit code 1 if not).
+
+    Typical rows that an estimator was given are read again from their file; if that is gone or has changed, give
+    `--background`.
+    """
     from explicate import api
 
-    again = api.rerun(file, None if model is None else _model(model, None))
+    again = api.rerun(file, model, background)
     words = "the same" if again.equal else "NOT the same"
     lines = [
         again.after.provenance.summary(),
@@ -188,15 +225,38 @@ def rerun(
 def _model(text: str, background: Path | None) -> Any:
     from explicate.models.loading import load_model
 
-    if background is None:
-        return load_model(text)
-    from explicate.data import table_from_file
-
-    return load_model(text, background=table_from_file(background).frame)
+    return load_model(text, **({} if background is None else {"background": background}))
 
 
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _configured(methods: list[str], settings: list[str]) -> list[Any]:
+    """The methods, those with settings as explainers."""
+    from explicate.core import registry
+
+    own: dict[str, list[str]] = {}
+    for setting in settings:
+        method, dot, rest = setting.partition(".")
+        if not dot or method not in methods:
+            raise InputError(
+                f"cannot read the setting {setting!r}; write METHOD.NAME=VALUE for one of {', '.join(methods)}"
+            )
+        own.setdefault(method, []).append(rest)
+    return [
+        registry.find(name, "methods").from_parameters(read_settings(own[name])) if name in own else name
+        for name in methods
+    ]
+
+
+def _notes(measured: list[Any]) -> list[str]:
+    """Each caveat once, with the metrics that it is about."""
+    about: dict[str, list[str]] = {}
+    for item in measured:
+        for note in item.notes:
+            about.setdefault(note, []).append(item.metric)
+    return [f"note on {', '.join(metrics)}: {note}" for note, metrics in about.items()]
 
 
 def _largest(found: Any, most: int = 5) -> list[str]:

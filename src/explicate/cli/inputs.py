@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from explicate.core.targets import Contrast, Target
 from explicate.errors import InputError
@@ -12,20 +16,25 @@ from explicate.errors import InputError
 TABLES = (".csv", ".tsv", ".parquet", ".arrow", ".feather")
 
 
-def read_inputs(model: Any, given: str, rows: str | None = None) -> Any:
+def read_inputs(model: Any, given: str, rows: str | None = None, known: Collection[str] = ()) -> Any:
     """Inputs for `model`.
 
     Parameters
     ----------
-    given : for tables a CSV, Parquet or Arrow file; for images a picture file or the name of a bundled picture; for
-        texts a text, or `@file` with one text per line.
+    given : for tables a CSV, Parquet or Arrow file; for images a picture file, a folder of pictures, or the name of a
+        bundled picture; for texts a text, or `@file` with one text per line.
     rows : part of a table, "3", "0:20" or "1,5,9".
+    known : columns that are no features and known to be there: the labels.
     """
     if model.kind == "table":
-        return _rows(model, Path(given), rows)
+        return _rows(model, Path(given), rows, known)
+    if rows is not None:
+        raise InputError(f"--rows takes part of a table; {model.name!r} is a model of {model.kind}s: leave it out")
     if model.kind == "image":
         from explicate.data import IMAGES, image_from_file, picture
 
+        if Path(given).is_dir():
+            return [image_from_file(path).pixels for path in _files(Path(given), "pictures")]
         return [picture(given).pixels if given in IMAGES else image_from_file(given).pixels]
     if given.startswith("@"):
         path = Path(given[1:])
@@ -62,22 +71,90 @@ def read_settings(settings: list[str]) -> dict[str, Any]:
     return found
 
 
-def _rows(model: Any, path: Path, rows: str | None) -> Any:
+def read_labels(given: str, inputs: str, rows: str | None = None) -> np.ndarray:
+    """True labels (sample,): a column of the table `inputs`, a table of one column, or an .npy file.
+
+    Labels for all rows of the table are cut to `rows`.
+    """
+    from explicate.data import table_from_file
+
+    table, path = Path(inputs), Path(given)
+    frame = table_from_file(table).frame if table.suffix in TABLES and table.is_file() else None
+    if frame is not None and given in frame.columns:
+        return np.asarray(_picked(frame, rows)[given])
+    if not path.is_file():
+        raise InputError(f"--labels: {given!r} is neither a column of {inputs} nor a file")
+    if path.suffix == ".npy":
+        labels = _array(path)
+    else:
+        found = table_from_file(path).frame
+        if found.shape[1] != 1:
+            raise InputError(f"--labels: {path} has {found.shape[1]} columns; give a table of one column")
+        labels = np.asarray(found.iloc[:, 0])
+    if rows is not None and frame is not None and len(labels) == len(frame):
+        labels = labels[_places(len(frame), rows)]
+    return labels
+
+
+def read_masks(given: Path, model: Any) -> np.ndarray:
+    """Where the object is, (sample, row, column): an .npy file, or a folder of pictures, light where the object is.
+
+    Pictures of another size than the model's inputs go through its own preprocessing. Of a folder, the order is that of
+    the names.
+    """
+    if given.is_dir():
+        from explicate.data import image_from_file
+        from explicate.evaluation.localisation import mask_as_seen
+
+        drawn = [image_from_file(path).pixels.mean(axis=2) > 127 for path in _files(given, "masks")]
+        return np.stack([mask_as_seen(model, mask) for mask in drawn])
+    if given.suffix != ".npy":
+        raise InputError(f"--masks: {given} is neither an .npy file nor a folder of pictures")
+    masks = _array(given)
+    if masks.ndim != 3:
+        raise InputError(f"--masks: {given} has the shape {masks.shape}; (sample, row, column) is needed")
+    return masks
+
+
+def _array(path: Path) -> np.ndarray:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as an array ({error}); save it with numpy.save") from error
+
+
+def _files(folder: Path, what: str) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    if not found:
+        raise InputError(f"the folder {folder} holds no {what}")
+    return found
+
+
+def _rows(model: Any, path: Path, rows: str | None, known: Collection[str]) -> Any:
     from explicate.data import table_from_file
 
     if path.suffix not in TABLES:
         raise InputError(f"{path} is no table; give a file ending in {', '.join(TABLES)}")
-    frame = table_from_file(path).frame
-    if rows is not None:
-        try:
-            if ":" in rows:
-                first, last = rows.split(":")
-                picked = list(range(len(frame)))[int(first or 0) : int(last) if last else None]
-            else:
-                picked = [int(part) for part in rows.split(",")]
-            frame = frame.iloc[picked]
-        except (ValueError, IndexError) as error:
-            raise InputError(f"cannot take rows {rows!r} of {len(frame)}; write 3, 0:20 or 1,5,9") from error
+    frame = _picked(table_from_file(path).frame, rows)
     if frame.empty:
         raise InputError(f"{path}: no rows to explain")
-    return frame[list(model.feature_names)] if set(model.feature_names) <= set(frame.columns) else frame
+    if not set(model.feature_names) <= set(frame.columns):
+        return frame  # the model says what is missing
+    surplus = [name for name in frame.columns if name not in {*model.feature_names, *known}]
+    if surplus:
+        print(f"note: {path}: no features of the model, left out: {', '.join(surplus)}", file=sys.stderr)
+    return frame[list(model.feature_names)]
+
+
+def _picked(frame: Any, rows: str | None) -> Any:
+    return frame if rows is None else frame.iloc[_places(len(frame), rows)]
+
+
+def _places(count: int, rows: str) -> list[int]:
+    try:
+        if ":" in rows:
+            first, last = rows.split(":")
+            return list(range(count))[int(first or 0) : int(last) if last else None]
+        return [range(count)[int(part)] for part in rows.split(",")]
+    except (ValueError, IndexError) as error:
+        raise InputError(f"cannot take rows {rows!r} of {count}; write 3, 0:20 or 1,5,9") from error

@@ -23,6 +23,7 @@ class Provenance:
     ----------
     method, parameters : the method's registered name and its fields.
     model, model_source, model_fingerprint : the model's name, the text that loads it again (or None), its content hash.
+    background : path and hash of the table of typical rows that the model was given from a file, or None.
     inputs_fingerprint : content hash of the encoded inputs.
     seed : what all randomness came from.
     evaluations, gradients : samples sent forward, and forward and backward, through the model.
@@ -36,6 +37,7 @@ class Provenance:
     model: str = ""
     model_source: str | None = None
     model_fingerprint: str = ""
+    background: dict[str, str] | None = None
     inputs_fingerprint: str = ""
     seed: int = 0
     evaluations: int = 0

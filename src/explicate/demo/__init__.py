@@ -8,6 +8,7 @@ from pathlib import Path
 
 from explicate.report.document import Report
 from explicate.runtime.files import make_folder
+from explicate.runtime.parallel import Backend
 from explicate.runtime.progress import track
 
 INTRODUCTION = (
@@ -26,14 +27,21 @@ class Demo:
     summary: list[str]
 
 
-def run(out: Path, seed: int = 0, workers: int = 1) -> Demo:
-    """Explain the three models and write the report to `out`/report.html."""
+def run(out: Path, seed: int = 0, workers: int = 1, backend: Backend = "processes", resume: bool = True) -> Demo:
+    """Explain the three models and write the report to `out`/report.html.
+
+    Parameters
+    ----------
+    resume : go on with the comparisons of a demo that was killed in this folder; they are removed at the end.
+    """
     from explicate.demo import credit, image, language
     from explicate.demo.part import Made, Settings, verdict_line
 
     make_folder(out)
-    scratch = make_folder(out / "runs")
-    settings = Settings(out, scratch, seed, workers)
+    scratch = out / "runs"
+    if not resume:
+        shutil.rmtree(scratch, ignore_errors=True)
+    settings = Settings(out, make_folder(scratch), seed, workers, backend)
     steps = (credit.make, image.make, language.make)
     made: list[Made] = [step(settings) for step in track(steps, "explaining three models", len(steps))]
     summary = [*(line for part in made for line in part.summary), verdict_line(made)]

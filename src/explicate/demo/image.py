@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from explicate.attribution.integrated_gradients import IntegratedGradients
 from explicate.attribution.players import Grid
-from explicate.data import Image, picture
+from explicate.data import picture
 from explicate.demo.part import Made, Settings, explained, measured
 from explicate.evaluation.beliefs import beliefs
 from explicate.evaluation.faithfulness import Deletion, Insertion
+from explicate.evaluation.localisation import mask_as_seen
 from explicate.evaluation.randomisation import Randomisation
 from explicate.models import zoo
 from explicate.report import fragments, pictures
@@ -41,7 +40,7 @@ def make(settings: Settings) -> Made:
     files = [each.save(settings.out / f"image-{each.provenance.method}.nc") for each in local]
     judged = beliefs(comparison)
     mass = np.clip(local[-1].over_pixels()[0], 0, None)
-    face = _inside(model, cat, "face", mass.shape)
+    face = mask_as_seen(model, cat.mask("face"))
     finding = (
         f"image: {model.output_name(best)} (class {best}, probability {probability:.2f}); "
         f"{local[-1].provenance.method} puts "
@@ -77,12 +76,3 @@ def make(settings: Settings) -> Made:
         "the image model",
         judged.failed,
     )
-
-
-def _inside(model: Any, picture: Image, box: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The box as the model sees it: a black picture with a white box goes through the model's own preprocessing."""
-    drawn = np.repeat(picture.mask(box)[..., None], 3, axis=2).astype(np.uint8) * 255
-    white, seen = model.encode(np.full_like(drawn, 255))[0], model.encode(drawn)[0]
-    black = model.encode(np.zeros_like(drawn))[0]
-    found = (seen - black).mean(axis=0) > 0.5 * (white - black).mean(axis=0)
-    return found.reshape(shape)

@@ -11,16 +11,18 @@ from explicate.core.kinds import Attribution
 from explicate.evaluation.beliefs import CONTROL, listed
 from explicate.evaluation.comparison import Comparison, compare
 from explicate.report.document import Section
+from explicate.runtime.parallel import Backend
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where to write, the seed, and how many units to work on at a time."""
+    """Where to write, the seed, how many units to work on at a time, and on what."""
 
     out: Path
     scratch: Path
     seed: int
     workers: int
+    backend: Backend = "processes"
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ def measured(
         target=target,
         seed=settings.seed,
         budget=budget,
-        folder=settings.scratch / name,
+        within=settings.scratch / name,
         workers=settings.workers,
+        backend=settings.backend,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,9 +19,10 @@ from explicate.errors import InputError
 from explicate.evaluation.comparison_table import Comparison, Row
 from explicate.evaluation.comparison_work import Work, joined
 from explicate.evaluation.measurement import Measurement, paired_interval
-from explicate.evaluation.metric import Metric, metric_of
+from explicate.evaluation.metric import Metric, fitting_metrics, has_defaults, metric_of
 from explicate.evaluation.shipping import Here, ship
 from explicate.models.base import check_finite
+from explicate.models.loading import resolve_model
 from explicate.runtime import log
 from explicate.runtime.fingerprint import canonical_json, digest
 from explicate.runtime.parallel import Backend
@@ -49,6 +51,8 @@ def compare(
     workers: int = 1,
     backend: Backend = "processes",
     resume: bool = True,
+    new_run: bool = False,
+    within: str | Path | None = None,
     chunk: int | None = None,
 ) -> Comparison:
     """Explain `inputs` by several methods and measure each explanation.
@@ -58,9 +62,10 @@ def compare(
 
     Parameters
     ----------
-    model : a handle.
+    model : a handle, or text that `load_model` understands.
     inputs : rows, pictures or texts, as the model takes them.
-    methods, metrics : names, classes or objects; a mapping gives them labels of your own. Default: all that fit.
+    methods, metrics : names, classes or objects; a mapping gives them labels of your own. Default: all that fit the
+        model, and the masks, labels or training data where they are given.
     target : output index, name or `Contrast`, one for all samples or one each; default: the highest score.
     labels : (sample,), true labels of `inputs`, to which an estimator is fitted again, permuted, for `randomisation`.
     training : (inputs, labels) to use for that instead.
@@ -71,6 +76,9 @@ def compare(
         model failed half-way, goes on from there; None keeps nothing.
     workers, backend : see `explicate.runtime.parallel`; they change no number.
     resume : False refuses a folder that already holds a comparison.
+    new_run : starts anew; what was measured before is moved aside, explanations made before are removed.
+    within : instead of `folder`, a folder in which every comparison has one of its own, named by the model and by a
+        hash of all that identifies it: the same comparison goes on in it, another one is not in its way.
     chunk : samples explained at once. Fixed by kind of model, because a method's random draws depend on it.
 
     Raises
@@ -78,34 +86,46 @@ def compare(
     InputError : bad inputs, nothing to compare, or labels that do not fit.
     RunError : the model, a method or a metric failed (finished units stay in `folder`), or `folder` holds another run.
     """
+    model = resolve_model(model)
     encoded = check_finite(model.encode(inputs), f"inputs of {model.name!r}")
     if len(encoded) == 0:
         raise InputError("compare: no samples given")
     targets = resolve_targets(model, encoded, target)  # also finds the number of outputs, before any cost is counted
     explainers = _methods(model, methods, budget)
-    measures = _metrics(model, metrics)
     training = _training(inputs, len(encoded), labels, training)
+    if metrics is None:
+        metrics = fitting_metrics(model, masks=masks is not None, training=training is not None)
+    measures = _metrics(metrics)
     if masks is not None and len(masks) != len(encoded):
         raise InputError(f"compare: {len(masks)} masks for {len(encoded)} samples; give one for each")
+    if folder is not None and within is not None:
+        raise InputError("compare: give `folder` or `within`, not both")
     size = chunk or CHUNK[model.kind]
     starts = range(0, len(encoded), size)
     far = workers != 1 and backend in ("processes", "ray", "dask")
-    with _kept(folder) as place:
-        work = Work(
-            ship(model) if far else Here(model),
-            encoded,
-            targets,
-            explainers,
-            measures,
-            None if masks is None else np.asarray(masks),
-            training,
-            seed,
-            size,
-            str(place / "explanations"),
+    work = Work(
+        ship(model) if far else Here(model),
+        encoded,
+        targets,
+        explainers,
+        measures,
+        None if masks is None else np.asarray(masks),
+        training,
+        seed,
+        size,
+        folder="",
+    )
+    spec = _spec(model, work, budget)
+    if within is not None:
+        folder = (
+            Path(within) / f"{re.sub('[^A-Za-z0-9.+-]+', '-', model.name)}-{digest(canonical_json(spec), seed)[:8]}"
         )
-        spec = _spec(model, work, budget)
-        how: dict[str, Any] = {"workers": workers, "backend": backend, "resume": resume, "seed": seed}
-        how |= {"attempts": 1, "max_error_rate": 0.0}
+    with _kept(folder) as place:
+        work = dataclasses.replace(work, folder=str(place / "explanations"))
+        if new_run:
+            work.forget()
+        how: dict[str, Any] = {"workers": workers, "backend": backend, "resume": resume, "new_run": new_run}
+        how |= {"seed": seed, "attempts": 1, "max_error_rate": 0.0}
         units: list[dict[str, Any]] = [{"method": name, "start": start} for name in explainers for start in starts]
         first = run(work.explain, units, place / "explanations", name="explanations", spec=spec, label="explain", **how)
         refused = {
@@ -143,6 +163,7 @@ def compare(
             rows=_rows(explainers, measures, measurements, reasons, parts),
             measurements=measurements,
             explanations={name: joined(items, seed) for name, items in parts.items()},
+            folder=None if folder is None else Path(folder),
         )
         if folder is not None:
             comparison.save(folder)
@@ -157,22 +178,7 @@ def fitting_methods(model: Any) -> list[str]:
     for name in registry.names("methods"):
         method = registry.find(name, "methods")
         fits = isinstance(method, type) and issubclass(method, Explainer) and model.kind in method.kinds
-        if fits and method.compared and name != CONTROL and isinstance(model, method.needs) and _has_defaults(method):
-            found.append(name)
-    return found
-
-
-def fitting_metrics(model: Any) -> list[str]:
-    """Names of the metrics that can be taken of `model` without masks or training data."""
-    found = []
-    for name in registry.names("metrics"):
-        metric = registry.find(name, "metrics")
-        if not (isinstance(metric, type) and issubclass(metric, Metric) and _has_defaults(metric)):
-            continue
-        offered = metric.needs is None or isinstance(model, metric.needs)
-        if metric.needs_masks or metric.needs_training or (name == "randomisation" and not hasattr(model, "module")):
-            continue
-        if offered and model.kind in metric.kinds:
+        if fits and method.compared and name != CONTROL and isinstance(model, method.needs) and has_defaults(method):
             found.append(name)
     return found
 
@@ -187,7 +193,9 @@ def _rows(
     rows = []
     for label, metric in metrics.items():
         own = {name: measurements[name, label] for name in explainers if (name, label) in measurements}
-        values = {name: item.value for name, item in own.items() if np.isfinite(item.value)}
+        # The control takes no part: it may well come first by a metric that does not look at the model, as stability.
+        ranked = {name: item for name, item in own.items() if explainers[name].name != CONTROL}
+        values = {name: item.value for name, item in ranked.items() if np.isfinite(item.value)}
         sign = {True: -1.0, False: 1.0, None: 0.0}[metric.higher_is_better]
         order = sorted(values, key=lambda name: sign * values[name])
         best = order[0] if order and sign else None
@@ -242,9 +250,9 @@ def _methods(model: Any, methods: Any, budget: int | None) -> dict[str, Any]:
     return found
 
 
-def _metrics(model: Any, metrics: Any) -> dict[str, Metric]:
+def _metrics(metrics: Any) -> dict[str, Metric]:
     found: dict[str, Metric] = {}
-    for label, given in _labelled(fitting_metrics(model) if metrics is None else metrics, "metric"):
+    for label, given in _labelled(metrics, "metric"):
         metric = metric_of(given)
         found[_free(label or metric.name, found)] = metric
     return found
@@ -309,11 +317,3 @@ def _seconds(path: Path) -> dict[str, float]:
         if line["status"] == "ok":
             found[canonical_json(line["unit"])] = float(line["seconds"])
     return found
-
-
-def _has_defaults(kind: type) -> bool:
-    try:
-        kind()
-    except (TypeError, ValueError):
-        return False
-    return True

@@ -36,7 +36,7 @@ class Row:
     Attributes
     ----------
     value, low, high : the mean over samples and its 95 % interval; None where not applicable, or of a single sample.
-    rank : 1 is the best; equal values share a rank. None where the metric has no better end.
+    rank : 1 is the best; equal values share a rank. None where the metric has no better end, and for the control.
     behind, behind_low, behind_high : the difference to the best method on the same samples, with its paired interval.
     chance : what an attribution without information gets, where known. verdict : of a metric that is a test.
     undefined : samples left out.
@@ -67,9 +67,9 @@ class Row:
 
     @property
     def as_good_as_best(self) -> bool:
-        """Whether it is the best, or its paired interval against the best holds 0."""
-        if self.rank == 1:
-            return True
+        """Whether it is the best, or its paired interval against the best holds 0; never for what has no rank."""
+        if self.rank is None or self.rank == 1:
+            return self.rank == 1
         return self.behind_low is not None and self.behind_high is not None and self.behind_low <= 0 <= self.behind_high
 
 
@@ -83,6 +83,7 @@ class Comparison:
     rows : one per method and metric, in the order given; the control is among the methods.
     measurements : (method, metric) -> what is behind a row: values per sample, curves, notes.
     explanations : method -> `Attribution` of all samples.
+    folder : where it is kept; None where it is not.
     """
 
     model: str
@@ -92,6 +93,7 @@ class Comparison:
     rows: tuple[Row, ...]
     measurements: Mapping[tuple[str, str], Measurement] = field(default_factory=dict, repr=False)
     explanations: Mapping[str, Attribution] = field(default_factory=dict, repr=False)
+    folder: Path | None = field(default=None, repr=False)
 
     @property
     def methods(self) -> list[str]:
@@ -198,7 +200,7 @@ class Comparison:
         except (KeyError, TypeError) as error:
             raise FileFormatError(f"{path} is damaged ({error}); make it again") from error
         explanations = {name: Attribution.load(folder / file) for name, file in content["explanations"].items()}
-        return cls(**head, rows=rows, measurements=measurements, explanations=explanations)
+        return cls(**head, rows=rows, measurements=measurements, explanations=explanations, folder=folder)
 
     def __str__(self) -> str:
         head = f"{self.model}, {self.samples} samples, seed {self.seed}"
@@ -211,7 +213,7 @@ class Comparison:
         ]
         widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
         lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in table]
-        foot = ["* the best, or not told apart from it by a paired 95 % interval"]
+        foot = ["* the best, or not told apart from it by a paired 95 % interval; the random control takes no part"]
         foot += [f"{method} does not apply: {reason}" for method, reason in self._refused().items()]
         nowhere = [m for m in self.metrics if all(self.row(name, m).value is None for name in self.explanations)]
         foot += [

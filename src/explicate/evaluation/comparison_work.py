@@ -17,7 +17,7 @@ from explicate.core.capabilities import Array, Targets, require
 from explicate.core.kinds import Attribution
 from explicate.core.provenance import Provenance
 from explicate.core.targets import Contrast
-from explicate.errors import CapabilityError, InputError, MissingDependencyError
+from explicate.errors import CapabilityError, FileFormatError, InputError, MissingDependencyError
 from explicate.evaluation.metric import Metric
 from explicate.evaluation.shipping import Here, Shipped
 from explicate.runtime.fingerprint import digest
@@ -71,18 +71,21 @@ class Work:
         return found.to_record()
 
     def explanation(self, method: str, start: int) -> Attribution:
-        """The stored explanation; made again where another machine has stored it."""
+        """The stored explanation; made again where another machine has stored it, or where its file is damaged."""
         file = self._file(method, start)
-        if not file.exists():
+        if file.exists():
+            try:
+                return _loaded(file)
+            except (FileFormatError, InputError):  # cut short, or no explanation any more
+                pass
+        with self.model.turn():
             self._made(method, start).save(file)
-        about = file.stat()
-        key = (str(file), about.st_mtime_ns, about.st_size)
-        found = _read.get(key)
-        if found is None:  # two threads may read the same file: that costs time but changes nothing
-            found = _read[key] = Attribution.load(file)
-            while len(_read) > KEPT:
-                _read.popitem(last=False)
-        return found
+        return _loaded(file)
+
+    def forget(self) -> None:
+        """Remove the stored explanations, so that none of an earlier run is taken for one of this."""
+        for file in Path(self.folder).glob(f"[0-9][0-9]-*-{'[0-9]' * 6}.nc"):
+            file.unlink(missing_ok=True)
 
     def _made(self, method: str, start: int) -> Attribution:
         model, explainer, part = self.model(), self.explainers[method], self._part(start)
@@ -98,6 +101,18 @@ class Work:
     def _file(self, method: str, start: int) -> Path:
         number = list(self.explainers).index(method)
         return Path(self.folder) / f"{number:02d}-{re.sub('[^A-Za-z0-9.+-]+', '-', method)}-{start:06d}.nc"
+
+
+def _loaded(file: Path) -> Attribution:
+    """Read a file, or take it from memory where it was read before and has not changed."""
+    about = file.stat()
+    key = (str(file), about.st_mtime_ns, about.st_size)
+    found = _read.get(key)
+    if found is None:  # two threads may read the same file: that costs time but changes nothing
+        found = _read[key] = Attribution.load(file)
+        while len(_read) > KEPT:
+            _read.popitem(last=False)
+    return found
 
 
 def joined(parts: Sequence[Attribution], seed: int = 0) -> Attribution:

@@ -202,6 +202,15 @@ class InstanceRecall(Localisation):
         return float("nan")
 
 
+def mask_as_seen(model: Any, mask: Array) -> Array:
+    """A mask (row, column) of a picture as the model sees it: a black picture with the object in white goes through the
+    model's own preprocessing."""
+    white = np.full((*mask.shape, 3), 255, dtype=np.uint8)
+    drawn = np.where(mask[..., None], white, 0).astype(np.uint8)
+    light, seen, dark = (model.encode(picture)[0].mean(axis=0) for picture in (white, drawn, np.zeros_like(white)))
+    return np.asarray(seen - dark > 0.5 * (light - dark))
+
+
 def pooled(explanation: Attribution, pooling: str) -> Floats:
     """Relevance (sample, row, column), none negative, from an attribution with or without channels."""
     values = np.asarray(explanation.values, dtype=float)

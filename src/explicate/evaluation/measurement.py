@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from explicate.core.capabilities import Array, Floats
-from explicate.runtime.statistics import FEW_CLUSTERS, Interval, bootstrap_interval, paired_difference, t_interval
+from explicate.runtime.statistics import (
+    FEW_CLUSTERS,
+    Interval,
+    bootstrap_interval,
+    paired_difference,
+    proportion_interval,
+    t_interval,
+)
+
+Range = tuple[float, float]
+ANYWHERE: Range = (-np.inf, np.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +51,13 @@ class Measurement:
     ----------
     metric, parameters : its registered name and its fields.
     values, weights : (sample,); NaN values are samples that the metric is not defined for.
-    interval : 95 % interval of the weighted mean: percentile bootstrap over the samples, Student's t where there are
-        fewer than ten; None where there are fewer than two.
+    interval : 95 % interval of the weighted mean, see `weighted_interval`; None where there are fewer than two values.
     higher_is_better : None where neither end is.
     evaluations, gradients, seconds : what measuring cost.
     chance : what an attribution without information would get, where that is known in closed form.
     details : arrays behind the number, see `Scores`. notes : caveats.
     verdict : "pass", "fail" or "inconclusive" for a metric that is a test, else None.
+    range : the values that the metric can take; no interval reaches beyond.
     """
 
     metric: str
@@ -63,6 +73,7 @@ class Measurement:
     details: Mapping[str, Array] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     verdict: str | None = None
+    range: Range = ANYWHERE
 
     @property
     def value(self) -> float:
@@ -112,17 +123,20 @@ class Measurement:
             "gradients": self.gradients,
             "details": {name: _listed(np.asarray(array, dtype=float)) for name, array in self.details.items()},
             "notes": list(self.notes),
+            "range": [_number(end) for end in self.range],
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Measurement:
         """The inverse of `to_record`; `seconds` may have been added."""
         values, weights = (np.array(record[name], dtype=float) for name in ("values", "weights"))
+        given = record.get("range", (None, None))
+        low, high = (end if known is None else float(known) for known, end in zip(given, ANYWHERE, strict=True))
         return cls(
             metric=record["metric"],
             values=values,
             weights=weights,
-            interval=weighted_interval(values, weights),
+            interval=weighted_interval(values, weights, (low, high)),
             higher_is_better=record["higher_is_better"],
             evaluations=record["evaluations"],
             gradients=record["gradients"],
@@ -132,6 +146,7 @@ class Measurement:
             details={name: np.array(item, dtype=float) for name, item in record["details"].items()},
             notes=tuple(record["notes"]),
             verdict=record["verdict"],
+            range=(low, high),
         )
 
     def __str__(self) -> str:
@@ -165,8 +180,11 @@ def linearised(values: Floats, weights: Floats) -> Floats:
     return np.where(good, centre + weights * (np.where(good, values, centre) - centre) / weights[good].mean(), np.nan)
 
 
-def weighted_interval(values: Floats, weights: Floats) -> Interval | None:
+def weighted_interval(values: Floats, weights: Floats, range: Range = ANYWHERE) -> Interval | None:
     """The weighted mean with its 95 % interval over samples; None with fewer than two finite values.
+
+    Percentile bootstrap, or Student's t of fewer than ten values; of a metric between 0 and 1 whose values are all 0 or
+    1 and count alike, the interval of a proportion. It is cut at the ends of `range`, the values that there can be.
 
     Where a few samples have most of the weight it is too narrow, like any bootstrap of a ratio: for weights from an
     exponential distribution that the values follow, it held the truth in 83, 90 and 92 % of 600 trials with 30, 150 and
@@ -176,7 +194,10 @@ def weighted_interval(values: Floats, weights: Floats) -> Interval | None:
     plain = plain[np.isfinite(plain)]
     if len(plain) < 2:
         return None
-    return t_interval(plain) if len(plain) < FEW_CLUSTERS else bootstrap_interval(plain)
+    counted = np.isfinite(values) & (weights > 0)
+    if range == (0.0, 1.0) and np.isin(values[counted], (0, 1)).all() and np.ptp(weights[counted]) == 0:
+        return proportion_interval(values[counted])
+    return _within(t_interval(plain) if len(plain) < FEW_CLUSTERS else bootstrap_interval(plain), range)
 
 
 def paired_interval(first: Measurement, second: Measurement) -> Interval | None:
@@ -185,7 +206,13 @@ def paired_interval(first: Measurement, second: Measurement) -> Interval | None:
     if common.sum() < 2:
         return None
     one, two = (linearised(item.values[common], item.weights[common]) for item in (first, second))
-    return t_interval(one - two) if common.sum() < FEW_CLUSTERS else paired_difference(one, two)
+    found = t_interval(one - two) if common.sum() < FEW_CLUSTERS else paired_difference(one, two)
+    return _within(found, (first.range[0] - second.range[1], first.range[1] - second.range[0]))
+
+
+def _within(interval: Interval, range: Range) -> Interval:
+    """Cut the ends where no value can be."""
+    return replace(interval, low=max(interval.low, range[0]), high=min(interval.high, range[1]))
 
 
 def _listed(array: Floats) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from explicate.core.kinds import Attribution
 from explicate.core.method import Parameterised
 from explicate.errors import CapabilityError, InputError
 from explicate.evaluation.measurement import Measurement, Scores, weighted_interval, weighted_mean
+from explicate.models.loading import resolve_model
 from explicate.runtime.seeds import generator
 
 __all__ = ["Context", "Measurement", "Metric", "Scores", "evaluate", "explainer_of", "metric_of"]
@@ -72,6 +73,11 @@ class Metric(Parameterised):
     ) -> Scores:
         """Score every sample; `rngs` has one generator per sample."""
 
+    @classmethod
+    def can_take(cls, model: Any, training: bool) -> bool:
+        """Whether it can be taken of a model that offers `needs`, with or without inputs and labels to fit it again."""
+        return True
+
     def cost(self, explanation: Attribution, model: Any) -> int:
         """Evaluations that `compute` will spend on all samples; it does not depend on the attributions' values."""
         return 0
@@ -105,11 +111,13 @@ class Metric(Parameterised):
         InputError : the explanation does not fit the model or the metric.
         """
         self._check(explanation, model, masks, training)
+        doubts = () if self.needs is None else doubts_about(explanation, model)
         if self.needs_explainer and explainer is None:
             explainer = explainer_of(explanation)
         context = Context(explainer, None if masks is None else np.asarray(masks), training)
         with measure() as cost:
             found = self.compute(explanation, model, self.generators(explanation, seed), context)
+        found = replace(found, notes=(*doubts, *found.notes))
         return self._measurement(found, cost.evaluations, cost.gradients, cost.seconds)
 
     def joined(self, parts: Sequence[Measurement]) -> Measurement:
@@ -146,6 +154,8 @@ class Metric(Parameterised):
             raise InputError(f"{self.name} is for models of {' and '.join(self.kinds)}, not of {kind}")
         if model is not None and model.kind != kind:
             raise InputError(f"the explanation is of a {kind} model, {model.name!r} is one of {model.kind}")
+        if self.needs is not None:
+            model.encode(explanation["inputs"].values)  # refuses inputs of another width or size in its own words
         if self.needs_masks and masks is None:
             raise CapabilityError(f"{self.name} needs to know where the object is: give `masks` (sample, row, column)")
         if self.needs_masks and len(masks) != len(explanation):
@@ -156,7 +166,7 @@ class Metric(Parameterised):
     def _measurement(self, found: Scores, evaluations: int, gradients: int, seconds: float) -> Measurement:
         values = np.asarray(found.values, dtype=float)
         weights = np.ones(len(values)) if found.weights is None else np.asarray(found.weights, dtype=float)
-        interval = weighted_interval(values, weights)
+        interval = weighted_interval(values, weights, self.range)
         value = weighted_mean(values, weights)
         ends = (value, value) if interval is None else (interval.low, interval.high)
         verdict = self.verdict(*ends) if np.isfinite(value) else None
@@ -178,6 +188,7 @@ class Metric(Parameterised):
             details=found.details,
             notes=notes,
             verdict=verdict,
+            range=self.range,
         )
 
 
@@ -185,16 +196,71 @@ UNDEFINED = "not defined for"
 
 
 def evaluate(
-    explanation: Attribution, model: Any = None, metrics: Sequence[str | Metric] = (), **options: Any
+    explanation: Attribution,
+    model: Any = None,
+    metrics: str | Metric | Sequence[str | Metric] | None = None,
+    **options: Any,
 ) -> list[Measurement]:
     """Measure one explanation by several metrics.
 
     Parameters
     ----------
-    metrics : names, classes or metrics.
+    model : the handle that was explained, or text that `load_model` understands.
+    metrics : names, classes or metrics, several or one; default: all that fit the explanation, the model and what else
+        is given.
     options : `seed`, `explainer`, `masks`, `training`, as `Metric.score` takes them.
     """
+    model = None if model is None else resolve_model(model)
+    if metrics is None:
+        kind = str(explanation.data.attrs.get("model_kind", getattr(model, "kind", "table")))
+        given = {name: options.get(name) is not None for name in ("masks", "training")}
+        metrics = fitting_metrics(model, kind, **given)
+    elif isinstance(metrics, str | Metric | type):
+        metrics = [metrics]
+    if not len(metrics):
+        raise InputError("evaluate: no metric given; name at least one")
     return [metric_of(metric).score(explanation, model, **options) for metric in metrics]
+
+
+def fitting_metrics(model: Any, kind: str | None = None, *, masks: bool = False, training: bool = False) -> list[str]:
+    """Names of the metrics that can be taken of explanations of `model` with their defaults.
+
+    Parameters
+    ----------
+    model : a handle; None where only the explanation is at hand.
+    kind : of model; by default `model`'s own.
+    masks, training : whether masks of the object, and inputs and labels to fit the model again, are at hand.
+    """
+    found = []
+    for name in registry.names("metrics"):
+        metric = registry.find(name, "metrics")
+        if not (isinstance(metric, type) and issubclass(metric, Metric) and has_defaults(metric)):
+            continue
+        offered = metric.needs is None or isinstance(model, metric.needs)
+        lacking = (metric.needs_masks and not masks) or (metric.needs_training and not training)
+        if offered and not lacking and (kind or model.kind) in metric.kinds and metric.can_take(model, training):
+            found.append(name)
+    return found
+
+
+def has_defaults(kind: type) -> bool:
+    """Whether a method or metric can be made without saying anything."""
+    try:
+        kind()
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def doubts_about(explanation: Attribution, model: Any) -> tuple[str, ...]:
+    """A sentence where the fingerprints say that `model` is not the one that was explained; else nothing."""
+    explained, given = explanation.provenance.model_fingerprint, model.fingerprint()
+    if not explained or explained == given:
+        return ()
+    return (
+        f"the explanation is of another model: {explanation.provenance.model!r} with fingerprint {explained[:8]}, "
+        f"not {model.name!r} with {given[:8]}",
+    )
 
 
 def metric_of(metric: Any) -> Metric:

@@ -82,6 +82,10 @@ class Randomisation(Metric):
         if self.similarity not in ("spearman", "ssim"):
             raise InputError(f"randomisation: similarity {self.similarity!r} is unknown; use 'spearman' or 'ssim'")
 
+    @classmethod
+    def can_take(cls, model: Any, training: bool) -> bool:
+        return hasattr(model, "module") or (training and hasattr(getattr(model, "wrapped", None), "fit"))
+
     def cost(self, explanation: Attribution, model: Any) -> int:
         """At most what making the explanation cost, for every model, and two evaluations per sample that make sure that
         the scores have changed."""

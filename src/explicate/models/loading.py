@@ -24,6 +24,8 @@ from typing import Any
 
 from explicate.core import registry
 from explicate.core.capabilities import Predictor
+from explicate.core.provenance import Provenance
+from explicate.data import table_from_file
 from explicate.errors import (
     CapabilityError,
     ExplicateError,
@@ -34,6 +36,7 @@ from explicate.errors import (
     UnknownNameError,
     first_line,
 )
+from explicate.runtime.fingerprint import digest
 
 PICKLED = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".ckpt", ".h5", ".keras")
 _IMPORT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -46,8 +49,9 @@ def load_model(spec: str | Path, **options: Any) -> Any:
     Parameters
     ----------
     spec : see the table above.
-    options : passed on to the handle; for estimators and files above all `background` (typical rows: a data frame or
-        an array), for .skops files also `trusted` (names of types that the file may hold).
+    options : passed on to the handle; for estimators and files above all `background` (typical rows: a data frame, an
+        array, or the path of a table, which explanations then remember), for .skops files also `trusted` (names of
+        types that the file may hold).
 
     Raises
     ------
@@ -57,6 +61,11 @@ def load_model(spec: str | Path, **options: Any) -> Any:
     text = str(spec).strip()
     if not text:
         raise InputError("no model given; name one of the zoo, package.module:object, a file or a folder")
+    if isinstance(options.get("background"), str | Path):
+        rows = Path(options["background"])
+        handle = load_model(text, **{**options, "background": table_from_file(rows).frame})
+        handle.background_source = {"path": str(rows), "hash": digest(rows)}
+        return handle
     if _URL.match(text):
         raise InputError(
             f"{text} is an address: chat models behind a URL are not part of this release; "
@@ -87,6 +96,39 @@ def load_model(spec: str | Path, **options: Any) -> Any:
     return _sourced(_called(make, options, f"the model {text!r}"), text)
 
 
+def reload_model(about: Provenance, background: Any = None) -> Any:
+    """The model that an explanation is of, loaded again from where its provenance says that it came from.
+
+    Parameters
+    ----------
+    background : typical rows, as for `load_model`; by default the table that was given when the explanation was made,
+        if it is still there and unchanged.
+    """
+    if about.model_source is None:
+        raise InputError(f"it is not stored where the model {about.model!r} comes from; give the model (--model)")
+    if background is None and about.background is not None:
+        rows = Path(about.background["path"])
+        if not rows.is_file() or digest(rows) != about.background["hash"]:
+            state = "has changed" if rows.is_file() else "is not there any more"
+            raise InputError(
+                f"the typical rows of {about.model!r}, {rows}, {state}; give them as `background` (--background)"
+            )
+        background = rows
+    return load_model(about.model_source, **({} if background is None else {"background": background}))
+
+
+def resolve_model(model: Any) -> Any:
+    """A handle from a handle or from text; raw estimators are refused with the line that wraps them."""
+    if isinstance(model, str | Path):
+        return load_model(model)
+    if not isinstance(model, Predictor):
+        raise CapabilityError(
+            f"{type(model).__name__} is no model handle; wrap it first, for example "
+            "explicate.TabularModel(model, background_rows)"
+        )
+    return model
+
+
 def _from_code(text: str, options: dict[str, Any]) -> Any:
     module_name, attribute = text.split(":")
     with _current_folder():
@@ -109,16 +151,34 @@ def _from_code(text: str, options: dict[str, Any]) -> Any:
                 known = sorted(name for name in vars(found) if not name.startswith("_"))
                 raise registry.unknown(part, known, f"object of {module_name}")
             found = getattr(found, part)
+        if callable(found) and not _is_handle(found) and not _is_estimator(found) and not _is_torch(found):
+            found, options = _made(found, options, text)
         if _is_handle(found):
             if options:
-                raise InputError(f"{text} is a model already; the options {', '.join(options)} come too late")
+                late = f"{', '.join(options)} {'come' if len(options) > 1 else 'comes'}"
+                raise InputError(f"{text} is a model with data of its own already: {late} too late; leave it out")
             return _sourced(found, text)
-        if callable(found) and not _is_estimator(found) and not _is_torch(found) and "background" not in options:
-            found = _called(found, options, text)
-            options = {}
-            if _is_handle(found):
-                return _sourced(found, text)
     return _tabular(found, text, options)
+
+
+def _made(function: Any, options: dict[str, Any], text: str) -> tuple[Any, dict[str, Any]]:
+    """What a function of the user's makes, and the options that it did not take; a scoring function is kept as it is.
+
+    A function that can be called without inputs makes a model; with a background, any other one scores rows.
+    """
+    own = {name: value for name, value in options.items() if name != "background"}
+    for given in (options, own):
+        if _binds(function, given):
+            return _called(function, given, text), {key: item for key, item in options.items() if key not in given}
+    return (function, options) if "background" in options else (_called(function, options, text), {})
+
+
+def _binds(function: Any, options: dict[str, Any]) -> bool:
+    try:
+        inspect.signature(function).bind(**options)
+    except (TypeError, ValueError):  # arguments are lacking or unknown; a built-in without a signature
+        return False
+    return True
 
 
 def _from_skops(path: Path, options: dict[str, Any]) -> Any:

@@ -30,6 +30,7 @@ def attribution(explanation: Attribution, view: str | None = None, **options: An
     ----------
     view : "waterfall", "importance", "beeswarm", "heat-map" or "tokens"; by default what suits the model and, for
         tables, one sample (waterfall) or several (beeswarm).
+    options : of that picture; `sample` picks one of several, and for tables its waterfall.
     """
     views: dict[str, Callable[..., Axes]] = {
         "waterfall": waterfall,
@@ -40,10 +41,12 @@ def attribution(explanation: Attribution, view: str | None = None, **options: An
     }
     if view is None:
         kind = explanation.data.attrs.get("model_kind", "table")
-        several = "beeswarm" if len(explanation) > 1 else "waterfall"
+        several = "beeswarm" if len(explanation) > 1 and "sample" not in options else "waterfall"
         view = {"image": "heat-map", "text": "tokens"}.get(kind, several)
     if view not in views:
         raise InputError(f"no picture named {view!r}; there are {', '.join(views)}")
+    if "sample" in options and view in ("beeswarm", "importance"):
+        raise InputError(f"a picture of the kind {view!r} shows all samples; leave out `sample`, or view='waterfall'")
     return views[view](explanation, **options)
 
 

@@ -27,6 +27,7 @@ Line = dict[str, Any]
 Reduce = Callable[[list[Any]], Any]
 
 FORMAT = 1
+ANEW = "start anew with new_run=True (--fresh), which moves the old run aside"
 HEADER, LOG, RESULTS = "header.json", "units.jsonl", "results.json"
 PACKAGES = ("explicate", "numpy", "scipy", "pandas", "xarray", "scikit-learn", "joblib", "torch", "transformers")
 
@@ -99,7 +100,7 @@ def enter(folder: Path, plan: Plan, resume: bool, new_run: bool, reduce: Reduce 
         _move_aside(folder)
     if not (folder / HEADER).exists():
         if (folder / LOG).exists():
-            raise RunError(f"{folder} holds {LOG} without {HEADER}; pass new_run=True to move it aside")
+            raise RunError(f"{folder} holds {LOG} without {HEADER}; {ANEW}")
         header = {
             "format": FORMAT,
             "name": plan.name,
@@ -115,12 +116,12 @@ def enter(folder: Path, plan: Plan, resume: bool, new_run: bool, reduce: Reduce 
         write_json(folder / HEADER, header)
         return
     if not resume:
-        raise RunError(f"{folder} already holds a run; pass resume=True to continue it or new_run=True to start anew")
+        raise RunError(f"{folder} already holds a run; pass resume=True to continue it, or {ANEW}")
     differing = _differences(read_header(folder), plan)
     if differing:
         raise RunError(
-            f"{folder} holds another run, which differs in {'; '.join(differing)}; choose another folder, or pass "
-            "new_run=True to move it aside"
+            f"{folder} holds another run, which differs in {'; '.join(differing)}; choose another folder "
+            f"(--out), or {ANEW}"
         )
 
 
@@ -152,11 +153,15 @@ def read_header(folder: Path) -> dict[str, Any]:
         version, fields = header["format"], {"name", "spec", "seed", "spec_hash", "units_hash", "units", "reduce"}
         whole = fields <= header.keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FileFormatError(f"{path} is no header of a run ({error}); choose another folder") from error
+        raise FileFormatError(
+            f"{path} is no header of a run ({error}); choose another folder (--out), or {ANEW}"
+        ) from error
     if version != FORMAT:
         raise FileFormatError(f"{path} has format {version}, this version reads {FORMAT}; update explicate")
     if not whole:
-        raise FileFormatError(f"{path} is no header of a run: fields are missing; choose another folder")
+        raise FileFormatError(
+            f"{path} is no header of a run: fields are missing; choose another folder (--out), or {ANEW}"
+        )
     return dict(header)
 
 

@@ -119,7 +119,7 @@ def run(
     ------
     InputError : units that are no dicts, not JSON or alike; a parameter out of its range.
     RunError : the folder holds another run (named by what differs); too many units failed (the first error and the
-        log are named; finished units stay on the disk); a record is not JSON; a worker died.
+        log are named, its class is `cause`; finished units stay on the disk); a record is not JSON; a worker died.
     OutputError : the folder cannot be written to.
     """
     if attempts < 1:
@@ -248,7 +248,8 @@ def _work_through(task: _Task, state: State, max_error_rate: float, label: str |
         where = f"; all of them are in {task.folder / LOG}, and the finished units are kept" if task.folder else ""
         raise RunError(
             f"run {plan.name!r}: {len(failed)} of {len(plan.ids)} units ended in error ({max_error_rate:.0%} may), "
-            f"first {short(failed[0]['unit'])} with {error['type']}: {short(error['message'])}{where}"
+            f"first {short(failed[0]['unit'])} with {error['type']}: {short(error['message'])}{where}",
+            cause=error["type"],
         )
 
 
