@@ -71,13 +71,17 @@ def rules_of(clauses: Sequence[Clause]) -> tuple[Rule, ...]:
     def build(name: str, above: tuple[str, ...]) -> Rule:
         if name in above:
             cycle = " -> ".join((*above[above.index(name) :], name))
-            raise InputError(f"the rule base has a cycle: {cycle}; a rule must not be its own exception, cut it somewhere")
+            raise InputError(
+                f"the rule base has a cycle: {cycle}; a rule must not be its own exception, cut it somewhere"
+            )
         if name not in known:
             raise InputError(f"{above[-1]!r} has the exception {name!r}, which the rule base does not define")
         if name not in built:
             clause = known[name]
             if above and clause.head is not None:
-                raise InputError(f"{above[-1]!r} has the exception {name!r}, which is a rule with the label {clause.head!r}")
+                raise InputError(
+                    f"{above[-1]!r} has the exception {name!r}, which is a rule with the label {clause.head!r}"
+                )
             below = tuple(build(each, (*above, name)) for each in clause.exceptions)
             built[name] = Rule(clause.head, clause.default, below)
         return built[name]

@@ -10,7 +10,7 @@ import numbers
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -131,14 +131,14 @@ def column_kinds(frame: pd.DataFrame, declared: Mapping[str, str] | Sequence[Fea
     if declared is not None and not isinstance(declared, Mapping):
         declared = {feature.name: feature.kind for feature in declared}
     declared = {str(name): kind for name, kind in (declared or {}).items()}
-    for name, kind in declared.items():
+    for name, said in declared.items():
         if name not in frame:
             raise InputError(f"the declared feature {name!r} is no column; there are {', '.join(frame)}")
-        if kind not in ("numeric", "categorical", "mixed"):
-            raise InputError(f"column {name!r} is declared {kind!r}; use 'numeric', 'categorical' or 'mixed'")
+        if said not in get_args(ColumnKind):
+            raise InputError(f"column {name!r} is declared {said!r}; use 'numeric', 'categorical' or 'mixed'")
     kinds: dict[str, ColumnKind] = {}
     for name in frame:
-        kind = declared.get(name)
+        kind: str | None = declared.get(name)
         if kind == "numeric" and not _has_number(read_column(frame[name], "numeric")):
             warnings.warn(
                 f"column {name!r} is declared numeric but holds no number; it is read as categorical", stacklevel=4
@@ -162,7 +162,7 @@ def read_column(series: pd.Series, kind: ColumnKind) -> Column:
         column = _from_distinct(series.cat.codes.to_numpy(), series.cat.categories, kind)
     elif _holds_numbers(series) and kind != "categorical":
         column = _from_numbers(series.to_numpy(dtype=float, na_value=np.nan))
-    elif dtype == object and pd.api.types.infer_dtype(series, skipna=True) != "string":
+    elif pd.api.types.is_object_dtype(dtype) and pd.api.types.infer_dtype(series, skipna=True) != "string":
         # by cell: a dictionary of distinct values would take 1, 1.0 and True for the same
         column = _from_cells([read_cell(cell, kind) for cell in series])
     else:
@@ -208,7 +208,7 @@ def as_frame(inputs: Any, names: Sequence[str] | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if isinstance(inputs, Mapping) or isinstance(inputs, pd.Series):
+    if isinstance(inputs, Mapping | pd.Series) and not hasattr(inputs, "nnz"):  # one kind of sparse matrix is a mapping
         inputs = pd.DataFrame([dict(inputs)])
     if not isinstance(inputs, pd.DataFrame):
         values = _as_array(inputs)

@@ -11,7 +11,6 @@ import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -86,10 +85,7 @@ class FoldSE(GlassBox, ClassifierMixin, BaseEstimator):
         search = Search(encode(cells, list(kinds)), self.criterion, self.comparison)
         self.classes_ = labels.classes
         self.n_features_in_ = frame.shape[1]
-        if hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        if hasattr(X, "columns"):
-            self.feature_names_in_ = np.array(list(frame.columns), dtype=object)
+        self._name_features(list(frame.columns) if hasattr(X, "columns") else None)
         rules, otherwise = self._learn(Learner(search, self.ratio, tail), labels.codes)
         self.rules_ = tuple(rules)
         known = tuple(labels.classes.tolist())
@@ -111,7 +107,8 @@ class FoldSE(GlassBox, ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> Floats:
         """(row, class) shares of the classes among the training rows that the same rule decided, see `Program`."""
-        return self.program_.probabilities(self._cells(X))
+        cells = self._cells(X)
+        return self.program_.probabilities(cells)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Share of rows whose prediction is the label; undecided rows are wrong."""
@@ -172,7 +169,7 @@ class FoldSE(GlassBox, ClassifierMixin, BaseEstimator):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """A fitted classifier from `to_json`; the rules are taken as they stand, parameters of the learning are not kept.
+        """A fitted classifier from `to_json`, with the rules as they stand; how they were learned is not kept.
 
         Raises
         ------
@@ -183,12 +180,19 @@ class FoldSE(GlassBox, ClassifierMixin, BaseEstimator):
         model.program_, model.rules_ = program, program.rules
         model.classes_ = np.array(program.classes)
         model.n_features_in_ = len(program.kinds)
-        model.feature_names_in_ = np.array(list(program.kinds), dtype=object)
+        model._name_features(list(program.kinds))
         return model
 
     @abstractmethod
     def _learn(self, learner: Learner, codes: Array) -> tuple[list[Rule], Any]:
         """Rules, and the label of rows on which none fires."""
+
+    def _name_features(self, names: list[str] | None) -> None:
+        """Set `feature_names_in_`, which scikit-learn wants only where the columns had names."""
+        if names is not None:
+            self.feature_names_in_ = np.array(names, dtype=object)
+        elif "feature_names_in_" in self.__dict__:
+            del self.feature_names_in_
 
     def _cells(self, X: Any) -> Cells:
         check_is_fitted(self)
@@ -232,7 +236,9 @@ class FoldSE(GlassBox, ClassifierMixin, BaseEstimator):
     def _warn_if_empty(self) -> None:
         if not self.program_.rules:
             outcome = "undecided" if self.program_.otherwise is None else repr(self.program_.otherwise)
-            warnings.warn(f"no rule covers enough rows: every prediction is {outcome}; is the label noise?", stacklevel=3)
+            warnings.warn(
+                f"no rule covers enough rows: every prediction is {outcome}; is the label noise?", stacklevel=3
+            )
 
     def _html_repr(self) -> str:
         return self.program_._repr_html_() if hasattr(self, "program_") else str(super()._html_repr())
@@ -283,7 +289,8 @@ class FoldSEClassifier(FoldSE):
         positive = int(np.argmax(counts)) if self.positive is None else labels.index(self.positive)
         if counts[positive] < counts[1 - positive]:
             warnings.warn(
-                f"the positive label {labels[positive]!r} is the rarer one; rules for {labels[1 - positive]!r} would be fewer",
+                f"the positive label {labels[positive]!r} is the rarer one; rules for the other, "
+                f"{labels[1 - positive]!r}, would be fewer",
                 stacklevel=3,
             )
         drafts = learner.learn_set(np.flatnonzero(codes == positive), np.flatnonzero(codes != positive))

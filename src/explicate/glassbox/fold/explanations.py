@@ -124,7 +124,9 @@ def stored_cells(explanation: Rules) -> StoredCells:
         texts = data["input_text"].values[:, place]
         is_text = np.isnan(numbers)
         words = tuple(sorted({str(text) for text in texts[is_text]}))
-        codes = np.array([words.index(str(t)) if n else -1 for t, n in zip(texts, is_text, strict=True)], dtype=np.int32)
+        codes = np.array(
+            [words.index(str(t)) if n else -1 for t, n in zip(texts, is_text, strict=True)], dtype=np.int32
+        )
         columns[name] = Column(numbers, words, codes)
     return StoredCells(columns, data.sizes["sample"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def clingo_codes(program: Program, cells: AnyCells) -> Array:
     control = clingo.Control(["--models=2", "--warn=none"])
     control.add("base", [], program_code(program, "clingo") + facts_code(program, cells, "clingo"))
     control.ground([("base", [])])
-    models: list[list[Any]] = []
+    models: list[Sequence[Any]] = []
     control.solve(on_model=lambda model: models.append(model.symbols(atoms=True)))
     if len(models) != 1:
         raise ModelError(f"clingo found {len(models) or 'no'} answer sets; a stratified program has one")

@@ -1,9 +1,9 @@
 """A program as text of a logic programming language.
 
-Two dialects. "s(CASP)" is the paper's, for s(CASP) and Prolog: `label(X,'v') :- a(X,N1), N1=<1.2, not b(X,'x').` "clingo"
-is what the answer-set solver clingo reads; it knows whole numbers only, so numbers are written in a unit that keeps every
-comparison as it is (see `Unit`). clingo and Prolog's `@=<` order all numbers before all texts, so a text is above every
-threshold, as in FOLD-SE.
+Two dialects. "s(CASP)" is the paper's, for s(CASP) and Prolog: `label(X,'v') :- a(X,N1), N1=<1.2, not b(X,'x').`
+"clingo" is what the answer-set solver clingo reads; it knows whole numbers only, so numbers are written in a unit that
+keeps every comparison as it is (see `Unit`). clingo and Prolog's `@=<` order all numbers before all texts, so a text is
+above every threshold, as in FOLD-SE.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Unit:
             return sum(threshold < number for threshold in self.thresholds)
         # the shortest decimals of two different doubles are in the same order as the doubles
         scaled = Decimal(repr(float(number))).scaleb(self.digits).to_integral_value(ROUND_CEILING)
-        return int(max(-LARGEST, min(LARGEST, scaled)))
+        return max(-LARGEST, min(LARGEST, int(scaled)))
 
     def comment(self, name: str) -> str:
         """What a reader must know about the column's numbers; empty where they are as in the table."""
@@ -65,8 +65,8 @@ class Unit:
 def program_code(program: Program, dialect: Dialect = "s(CASP)") -> str:
     """The program as text; rows are given to it as the facts of `facts_code`.
 
-    `label(X,V)` holds for the label of row X and no other. Rules after the first are guarded by `not rule1(X)`, ... where
-    they give different labels, so that the order counts.
+    `label(X,V)` holds for the label of row X and no other. Where rules give different labels, those after the first are
+    guarded by `not rule1(X)`, ..., so that the order counts.
     """
     _check(dialect)
     names, units = predicate_names(program), _units(program)
@@ -154,9 +154,7 @@ def _body(
     return [*parts, *(f"not {name}(X)" for name in clause.exceptions)]
 
 
-def _comparison(
-    program: Program, literal: CellTest, variable: str, dialect: Dialect, units: Mapping[str, Unit]
-) -> str:
+def _comparison(program: Program, literal: CellTest, variable: str, dialect: Dialect, units: Mapping[str, Unit]) -> str:
     threshold = _term(literal.value, dialect, units[literal.column])
     numbers_only = program.comparison == "strict" and literal.operator == ">"
     if dialect == "clingo":

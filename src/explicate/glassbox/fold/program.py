@@ -62,7 +62,9 @@ class Program:
                 raise InputError(f"a rule gives {rule.head!r}, which is none of the labels {_listed(self.classes)}")
             for literal in (literal for each in rule.nested() for literal in each.default):
                 if literal.column not in self.kinds:
-                    raise InputError(f"a rule tests {literal.column!r}, which is no column; there are {', '.join(self.kinds)}")
+                    raise InputError(
+                        f"a rule tests {literal.column!r}, which is no column; there are {', '.join(self.kinds)}"
+                    )
         if self.otherwise is not None and self.otherwise not in self.classes:
             raise InputError(f"otherwise {self.otherwise!r}: that is none of the labels {_listed(self.classes)}")
 

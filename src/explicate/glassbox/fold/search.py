@@ -138,9 +138,7 @@ class Search:
             found.append((UNEQUAL, slice(numbers, None), positives - tp, negatives - fp))
         return found
 
-    def _highest(
-        self, tp: Floats, fp: Floats, positives: int, negatives: int, free: Array | None
-    ) -> tuple[int, float]:
+    def _highest(self, tp: Floats, fp: Floats, positives: int, negatives: int, free: Array | None) -> tuple[int, float]:
         """Where the highest admissible score is (the first place, that is the smallest value), and that score."""
         inside = tp + fp
         fine = (2 * (tp - fp) >= positives - negatives) & (inside > 0) & (inside < positives + negatives)

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from explicate.glassbox.fold.program import Program
 
 
-def literal_text(
-    literal: Literal, kind: ColumnKind | None = None, comparison: Comparison = "complementary"
-) -> str:
+def literal_text(literal: Literal, kind: ColumnKind | None = None, comparison: Comparison = "complementary") -> str:
     """A test as a clause of a sentence: "age is at most 30"."""
     if literal.operator == "<=":
         return f"{literal.column} is at most {number_text(float(literal.value))}"
