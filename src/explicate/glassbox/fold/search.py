@@ -95,6 +95,8 @@ class Search:
         None if no literal is left.
         """
         best, best_score = None, -np.inf
+        if len(positives) + len(negatives) < 2:
+            return best
         for column in range(len(self.encoding.names)):
             if self.encoding.distinct(column) < 2:
                 continue
