@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explicate.core.features import Feature
@@ -39,6 +39,7 @@ def test_every_type_of_column_is_read(series, kind, found):
     assert cells(series, kind) == found
 
 
+@settings(max_examples=60, deadline=None)
 @given(values=st.lists(st.sampled_from([1, 1.0, "1", True, None, "a", 2.5]), min_size=1, max_size=8))
 def test_fast_and_slow_reading_agree(values):
     series = pd.Series(values, dtype=object)

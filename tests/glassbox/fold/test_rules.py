@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explicate.errors import InputError
@@ -10,6 +10,7 @@ from explicate.glassbox.fold.columns import Cells
 KINDS = {"number": "numeric", "word": "categorical", "both": "mixed", "no gaps": "numeric"}
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_of_a_literal_and_its_complement_exactly_one_holds(tables, literals, data):
     cells, literal = Cells(data.draw(tables), KINDS), data.draw(literals)
@@ -17,6 +18,7 @@ def test_of_a_literal_and_its_complement_exactly_one_holds(tables, literals, dat
     assert literal.complement().complement() == literal
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_literal_means_what_the_page_says(tables, literals, literal_by_the_book, data):
     frame, literal = data.draw(tables), data.draw(literals)

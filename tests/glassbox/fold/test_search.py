@@ -50,7 +50,7 @@ def exhaustive(frame, positives, negatives, used, criterion, comparison, holds):
 
 
 @pytest.mark.parametrize("criterion", ["gini", "information_gain"])
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_prefix_sums_find_what_trying_every_literal_finds(tables, literal_by_the_book, criterion, data):
     frame = data.draw(tables)

@@ -65,12 +65,13 @@ class Unit:
 def program_code(program: Program, dialect: Dialect = "s(CASP)") -> str:
     """The program as text; rows are given to it as the facts of `facts_code`.
 
-    `label(X,V)` holds for the label of row X and no other. Where rules give different labels, those after the first are
-    guarded by `not rule1(X)`, ..., so that the order counts.
+    `label(X,V)` holds for the label of row X and no other. Where there are several labels to give, rules after the
+    first are guarded by `not rule1(X)`, ..., so that the order counts.
     """
     _check(dialect)
     names, units = predicate_names(program), _units(program)
-    ordered = len({rule.head for rule in program.rules}) > 1
+    heads = {rule.head for rule in program.rules}
+    ordered = len(heads) > 1 or program.otherwise in heads
     lines = [comment for column, unit in units.items() if (comment := unit.comment(names[column]))]
     lines = lines if dialect == "clingo" else []
     before: list[str] = []
@@ -88,8 +89,7 @@ def program_code(program: Program, dialect: Dialect = "s(CASP)") -> str:
         else:
             lines.append(f"label(X,{label}) :- {', '.join(body)}.")
     if program.otherwise is not None:
-        heads = dict.fromkeys(rule.head for rule in program.rules)
-        none = [f"not {name}(X)" for name in before] or [f"not label(X,{_label(h, dialect)})" for h in heads]
+        none = [f"not {name}(X)" for name in before] or [f"not label(X,{_label(head, dialect)})" for head in heads]
         lines.append(f"label(X,{_label(program.otherwise, dialect)}) :- {', '.join(['row(X)', *none])}.")
     return "\n".join(lines) + "\n"
 
