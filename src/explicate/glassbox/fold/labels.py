@@ -48,10 +48,13 @@ def read_labels(y: Any, rows: int) -> Labels:
         raise InputError(f"label column {name!r} has no label in row {missing[0]}{more}; drop the row or fill it in")
     try:
         codes, distinct = pd.factorize(values, sort=True)
-        classes = np.asarray(distinct)
-        if sorted(classes.tolist()) != classes.tolist():
-            raise TypeError("labels of several types cannot be put in an order; make all of them texts or all numbers")
+    except TypeError as error:
+        raise InputError(f"label column {name!r} has labels of several types; make all texts or all numbers") from error
+    classes = np.asarray(distinct)
+    if len({isinstance(label, str) for label in classes.tolist()}) > 1:
+        raise InputError(f"label column {name!r} has labels of several types; make all texts or all numbers")
+    try:
         check_classification_targets(classes)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise InputError(f"label column {name!r}: {' '.join(str(error).split())}") from error
     return Labels(name, classes, codes)
