@@ -54,7 +54,14 @@ def test_labels_keep_their_type(kind):
     truth = frame["age"] > 40
     words = truth.map({True: "b", False: "a"})
     numbers = truth.map({True: 7, False: 3})
-    for labels in (truth.to_numpy(), numbers, numbers * 1.0, words, words.astype("category"), words.to_numpy(dtype=str)):
+    for labels in (
+        truth.to_numpy(),
+        numbers,
+        numbers * 1.0,
+        words,
+        words.astype("category"),
+        words.to_numpy(dtype=str),
+    ):
         model = kind(tail=1).fit(frame, labels)
         predicted = model.predict(frame)
         assert predicted.tolist() == np.asarray(labels).tolist()

@@ -9,6 +9,8 @@ import numpy as np
 
 from explicate.glassbox.fold.columns import AnyCells, Value
 
+SAMPLE = 1000  # numbers looked at to choose how to rank them
+
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
@@ -41,8 +43,6 @@ class Encoding:
 
 def encode(cells: AnyCells, names: Sequence[str]) -> Encoding:
     """Turn a table into codes: n log n once per numeric column."""
-    import pandas as pd
-
     codes = np.empty((len(names), len(cells)), dtype=np.intp)  # the type that bincount takes without a copy
     thresholds: list[np.ndarray] = []
     words: list[tuple[str, ...]] = []
@@ -52,10 +52,23 @@ def encode(cells: AnyCells, names: Sequence[str]) -> Encoding:
             distinct = np.empty(0)
             codes[place] = -1
         else:
-            codes[place], distinct = pd.factorize(column.numbers, sort=True)
+            codes[place], distinct = _ranks(column.numbers)
         if column.codes is not None:
             texts = column.codes >= 0
             codes[place, texts] = column.codes[texts] + len(distinct)
         thresholds.append(distinct)
         words.append(column.words)
     return Encoding(tuple(names), codes, tuple(thresholds), tuple(words))
+
+
+def _ranks(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(row,) the place of each number among the distinct ones, -1 for NaN; and the distinct ones in rising order."""
+    import pandas as pd
+
+    sample = numbers[:: max(1, len(numbers) // SAMPLE)]
+    if len(np.unique(sample)) < len(sample) / 2:  # few different numbers: hashing needs no order of the rows
+        codes, distinct = pd.factorize(numbers, sort=True)
+        return codes, np.asarray(distinct)
+    distinct, codes = np.unique(numbers, return_inverse=True)
+    known = len(distinct) - int(np.isnan(distinct[-1]))  # numpy puts NaN last, once
+    return np.where(codes < known, codes, -1) if known < len(distinct) else codes, distinct[:known]
