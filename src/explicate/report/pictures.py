@@ -81,7 +81,7 @@ def waterfall(explanation: Attribution, sample: int = 0, most: int = 10, ax: Axe
     ax.set_yticks(rows, names)
     ax.margins(x=0.15)
     ax.set_xlabel(f"score of {_target(explanation, sample)}: {start:.3g} without, {ends[-1]:.3g} with all features")
-    return _bare(ax)
+    return bare(ax)
 
 
 def importance(explanation: Attribution, most: int = 15, ax: Axes | None = None) -> Axes:
@@ -93,7 +93,7 @@ def importance(explanation: Attribution, most: int = 15, ax: Axes | None = None)
     ax.barh(range(len(order)), values[order], color=NEUTRAL, height=0.7)
     ax.set_yticks(range(len(order)), [names[j] for j in order])
     ax.set_xlabel(f"mean |contribution| over {len(explanation)} samples, in units of the score")
-    return _bare(ax)
+    return bare(ax)
 
 
 def beeswarm(explanation: Attribution, most: int = 12, ax: Axes | None = None) -> Axes:
@@ -113,7 +113,7 @@ def beeswarm(explanation: Attribution, most: int = 12, ax: Axes | None = None) -
     ax.axvline(0, color=NEUTRAL, linewidth=0.8)
     ax.set_yticks(range(len(order)), [names[j] for j in order])
     ax.set_xlabel("contribution to the score; dark: high value of the feature, light: low")
-    return _bare(ax)
+    return bare(ax)
 
 
 def heat_map(explanation: Attribution, sample: int = 0, ax: Axes | None = None, overlay: bool = True) -> Axes:
@@ -260,7 +260,8 @@ def new_axes(width: float = 7.0, height: float = 4.0) -> Axes:
     return figure.add_subplot()
 
 
-def _bare(ax: Axes) -> Axes:
+def bare(ax: Axes) -> Axes:
+    """Axes without the lines that carry nothing."""
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
     return ax
