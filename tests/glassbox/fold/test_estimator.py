@@ -1,9 +1,12 @@
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
@@ -11,6 +14,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from explicate.errors import CapabilityError, InputError
 from explicate.glassbox import check_glass_box
 from explicate.glassbox.fold import FoldSEClassifier, FoldSEMulticlassClassifier
+from explicate.glassbox.fold.logic_engine import clingo_codes
 from explicate.models.tabular import TabularModel
 
 BOTH = [FoldSEClassifier, FoldSEMulticlassClassifier]
@@ -78,6 +82,28 @@ def test_json_gives_the_classifier_back(kind):
     assert np.array_equal(again.predict_proba(frame), model.predict_proba(frame))
     assert again.to_asp() == model.to_asp()
     check_glass_box(again, frame)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_whatever_is_learned_keeps_the_contract_and_clingo_agrees(tables, data):
+    """Random mixed tables and labels: the explanations replay to the predictions, and so does the exported text."""
+    frame, other = data.draw(tables), data.draw(tables)
+    labels = np.array(data.draw(st.lists(st.sampled_from("pqr"), min_size=len(frame), max_size=len(frame))))
+    if len(set(labels)) < 2:
+        return
+    options = {"tail": 0, "comparison": data.draw(st.sampled_from(["complementary", "strict"]))}
+    kind = FoldSEClassifier if len(set(labels)) == 2 else FoldSEMulticlassClassifier
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        model = kind(**options).fit(frame, labels)
+        for rows in (frame, other):
+            check_glass_box(model, rows)
+            cells = model.program_.cells(rows)
+            assert clingo_codes(model.program_, cells).tolist() == model.program_.predict(cells).tolist()
+            assert model.predict(rows).tolist() == kind.from_json(model.to_json()).predict(rows).tolist()
+        raw = replace(model.program_, rules=model.rules_)
+        assert raw.predict(raw.cells(other)).tolist() == model.program_.predict(raw.cells(other)).tolist()
 
 
 def test_labels_may_be_a_column_of_the_table():

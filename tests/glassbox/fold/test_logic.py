@@ -87,7 +87,6 @@ def test_an_unknown_dialect_is_refused():
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_clingo_agrees_on_random_programs(programs, data):
-    pytest.importorskip("clingo")
     from explicate.glassbox.fold.logic_engine import clingo_codes
 
     program, frame = data.draw(programs)
@@ -97,7 +96,6 @@ def test_clingo_agrees_on_random_programs(programs, data):
 
 @pytest.mark.parametrize("name", ["adult", "wine", "german-credit"])
 def test_clingo_agrees_on_learned_programs(name):
-    pytest.importorskip("clingo")
     from explicate.glassbox.fold.logic_engine import clingo_codes
 
     data = table(name)
@@ -113,7 +111,6 @@ def test_clingo_agrees_on_learned_programs(name):
 
 
 def test_what_is_not_stratified_has_no_single_answer(monkeypatch):
-    pytest.importorskip("clingo")
     from explicate.glassbox.fold import logic_engine
 
     monkeypatch.setattr(logic_engine, "program_code", lambda program, dialect: "p :- not q. q :- not p.\n")

@@ -192,7 +192,7 @@ def text_of(cell: Any) -> str:
     return str(cell)
 
 
-def as_frame(inputs: Any, names: Sequence[str] | None = None) -> pd.DataFrame:
+def as_frame(inputs: Any, names: Sequence[str] | None = None, model: str = "the program") -> pd.DataFrame:
     """Rows as a data frame whose column names are texts.
 
     Parameters
@@ -200,6 +200,7 @@ def as_frame(inputs: Any, names: Sequence[str] | None = None) -> pd.DataFrame:
     inputs : a data frame, one row as a mapping or series, or an array (row, column).
     names : what the columns of an array are called; by default x0, x1, ... Of a data frame, the columns that must be
         there; others are left out.
+    model : who wants the rows, for the error.
 
     Raises
     ------
@@ -213,7 +214,9 @@ def as_frame(inputs: Any, names: Sequence[str] | None = None) -> pd.DataFrame:
     if not isinstance(inputs, pd.DataFrame):
         values = _as_array(inputs)
         if names is not None and len(names) != values.shape[1]:
-            raise InputError(f"X has {values.shape[1]} features, but {len(names)} were fitted: {', '.join(names)}")
+            raise InputError(
+                f"X has {values.shape[1]} features, but {model} is expecting {len(names)} features as input"
+            )
         return pd.DataFrame(values, columns=list(names or (f"x{place}" for place in range(values.shape[1]))))
     found = [str(name) for name in inputs.columns]
     doubled = sorted({name for name in found if found.count(name) > 1})

@@ -22,7 +22,7 @@ from explicate.core.features import Feature
 from explicate.core.kinds import Rules
 from explicate.core.provenance import Provenance
 from explicate.core.registry import register
-from explicate.errors import InputError, UnknownNameError
+from explicate.errors import InputError
 from explicate.glassbox.contract import GlassBox
 from explicate.glassbox.fold.columns import Cells, as_frame, column_kinds
 from explicate.glassbox.fold.encoding import encode
@@ -49,11 +49,19 @@ class FoldSE(GlassBox, ClassifierMixin, BaseEstimator):
     n_features_in_, feature_names_in_ : number and names of the columns.
     """
 
-    ratio: float
-    tail: float
-    criterion: Criterion
-    comparison: Comparison
-    features: Mapping[str, str] | Sequence[Feature] | None
+    def __init__(
+        self,
+        ratio: float = 0.5,
+        tail: float = 0.005,
+        criterion: Criterion = "gini",
+        comparison: Comparison = "complementary",
+        features: Mapping[str, str] | Sequence[Feature] | None = None,
+    ) -> None:
+        self.ratio = ratio
+        self.tail = tail
+        self.criterion = criterion
+        self.comparison = comparison
+        self.features = features
 
     def fit(self, X: Any, y: Any) -> Self:
         """Learn rules from a table.
@@ -197,18 +205,7 @@ class FoldSE(GlassBox, ClassifierMixin, BaseEstimator):
     def _cells(self, X: Any) -> Cells:
         check_is_fitted(self)
         kinds = self.program_.kinds
-        try:
-            frame = as_frame(X, list(kinds))
-        except UnknownNameError:
-            raise
-        except InputError as error:
-            if "features, but" in str(error):
-                count = np.shape(X)[1]
-                raise InputError(
-                    f"X has {count} features, but {type(self).__name__} is expecting {len(kinds)} features as input"
-                ) from error
-            raise
-        return Cells(frame, kinds)
+        return Cells(as_frame(X, list(kinds), type(self).__name__), kinds)
 
     def _check_parameters(self) -> None:
         if self.criterion not in CRITERIA:
@@ -276,12 +273,8 @@ class FoldSEClassifier(FoldSE):
         positive: Any = None,
         features: Mapping[str, str] | Sequence[Feature] | None = None,
     ) -> None:
-        self.ratio = ratio
-        self.tail = tail
-        self.criterion = criterion
-        self.comparison = comparison
+        super().__init__(ratio, tail, criterion, comparison, features)
         self.positive = positive
-        self.features = features
 
     def _learn(self, learner: Learner, codes: Array) -> tuple[list[Rule], Any]:
         labels = self.classes_.tolist()
@@ -334,12 +327,8 @@ class FoldSEMulticlassClassifier(FoldSE):
         default: str | None = None,
         features: Mapping[str, str] | Sequence[Feature] | None = None,
     ) -> None:
-        self.ratio = ratio
-        self.tail = tail
-        self.criterion = criterion
-        self.comparison = comparison
+        super().__init__(ratio, tail, criterion, comparison, features)
         self.default = default
-        self.features = features
 
     def _learn(self, learner: Learner, codes: Array) -> tuple[list[Rule], Any]:
         labels = self.classes_.tolist()
