@@ -71,6 +71,7 @@ def test_tables(kind):
     refused(r"0 feature\(s\)", kind(), frame[[]], labels)
     refused("column 'a' occurs more than once", kind(), frame.set_axis(["a", "a"], axis=1), labels)
     refused("column 'a', row 4: the number is infinite", kind(), frame.replace({"a": {4: np.inf}}), labels)
+    refused("column 'a' holds dates or times", kind(), frame.assign(a=pd.Timestamp("2020-01-01")), labels)
     refused("(?i)reshape your data", kind(), np.arange(100.0), labels)
 
 
@@ -84,6 +85,15 @@ def test_a_row_to_predict_must_have_every_column(kind):
         model.predict(np.zeros((3, 1)))
     with pytest.raises(InputError, match="column 'a' occurs more than once"):
         model.predict(frame.set_axis(["a", "a"], axis=1))
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_no_rows_give_no_predictions(kind):
+    frame, labels = world()
+    model = kind().fit(frame, labels)
+    assert model.predict(frame.head(0)).shape == (0,)
+    assert model.predict_proba(frame.head(0)).shape == (0, 2)
+    assert kind.replay(model.explain(frame.head(0))).shape == (0,)
 
 
 @pytest.mark.parametrize("kind", BOTH)

@@ -126,8 +126,10 @@ def column_kinds(frame: pd.DataFrame, declared: Mapping[str, str] | Sequence[Fea
 
     Raises
     ------
-    InputError : a declared name is no column, or a kind is none of the three.
+    InputError : a declared name is no column, a kind is none of the three, or a column holds dates.
     """
+    import pandas as pd
+
     if declared is not None and not isinstance(declared, Mapping):
         declared = {feature.name: feature.kind for feature in declared}
     declared = {str(name): kind for name, kind in (declared or {}).items()}
@@ -139,6 +141,8 @@ def column_kinds(frame: pd.DataFrame, declared: Mapping[str, str] | Sequence[Fea
     kinds: dict[str, ColumnKind] = {}
     for name in frame:
         kind: str | None = declared.get(name)
+        if pd.api.types.is_datetime64_any_dtype(frame[name]) or pd.api.types.is_timedelta64_dtype(frame[name]):
+            raise InputError(f"column {name!r} holds dates or times; turn it into numbers or categories first")
         if kind == "numeric" and not _has_number(read_column(frame[name], "numeric")):
             warnings.warn(
                 f"column {name!r} is declared numeric but holds no number; it is read as categorical", stacklevel=4
