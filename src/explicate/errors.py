@@ -42,6 +42,10 @@ class UnknownNameError(ExplicateError, KeyError):
     """A name that is in no registry, table or model."""
 
 
+class MissingColumnError(UnknownNameError, InputError):
+    """A table lacks a column that the model was fitted with."""
+
+
 class SiteError(UnknownNameError):
     """A site that the model lacks, or that cannot be read as an address."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import xarray as xr
 
 from explicate.core.explanation import Explanation
 from explicate.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Attribution(Explanation):
@@ -85,11 +88,39 @@ class Counterfactuals(Explanation):
 
 
 class Rules(Explanation):
-    """Readable rules: `rule` (rule,) as text, with their `coverage` and `precision`."""
+    """Readable rules, as text and, where a model is made of them, in parts from which it can be run again.
+
+    Variables
+    ---------
+    rule : (rule,) as text; rules that give an outcome first, in their order, then those that others refer to.
+    coverage : (rule,), optional: training cases that a rule holds for; `precision` (rule,): the share of those that its
+        outcome is right for, NaN where it has none.
+    clause : (rule,), optional: what the rules call each other; `head` (rule,): the outcome's place in `label`, or -1.
+    literal_rule, literal_column, literal_operator, literal_number, literal_text : (literal,), optional: the conditions,
+        each a test of one column against a number, or (where that is NaN) against a text.
+    exception_rule, exception_clause : (exception,), optional: which rule has which other as an exception.
+    label : (label,), optional: the outcomes.
+    prediction : (sample,), optional: the place in `label` of each case's prediction, -1 for none; `decision` (sample,):
+        the rule that made it, or -1; `proof` (sample,): how, in words.
+    holds : (sample, literal), optional: 1 true, 0 false, -1 not evaluated; `fires` (sample, rule) alike.
+    input_number, input_text : (sample, column), optional: the cases; a cell is a number, or (where that is NaN) a text.
+    """
 
     kind: ClassVar[str] = "rules"
     main: ClassVar[str] = "rule"
     required: ClassVar[dict[str, tuple[str, ...]]] = {"rule": ("rule",)}
+
+    @property
+    def texts(self) -> list[str]:
+        """The rules as text."""
+        return [str(text) for text in self.data["rule"].values]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per rule: its text and everything else that is known of rules one by one."""
+        import pandas as pd
+
+        each = [str(name) for name, array in self.data.variables.items() if array.dims == ("rule",)]
+        return pd.DataFrame({name: self.data[name].values for name in sorted(each, key="rule".__ne__)})
 
 
 class Circuit(Explanation):

@@ -62,12 +62,12 @@ ADULT_COLUMNS = {
 
 
 @register("adult", "data")
-def adult(part: Part = "all") -> Table:
+def adult(part: Part = "all", fnlwgt: bool = False) -> Table:
     """Adult: whether a person earned more than 50,000 dollars in 1994 (US census).
 
     48,842 rows, of which the publishers made 32,561 the training and 16,281 the test part; 13 features. Missing
-    values are the category "unknown". The census weight `fnlwgt` (how many people a row stands for) is left out,
-    because it is no property of the person.
+    values are the category "unknown". The census weight `fnlwgt` (how many people a row stands for) is left out
+    unless it is asked for, because it is no property of the person.
 
     Parameters
     ----------
@@ -92,7 +92,8 @@ def adult(part: Part = "all") -> Table:
     ]
     frame = pd.concat(parts, ignore_index=True)
     labels = frame.pop("income").str.rstrip(".").eq(">50K").to_numpy()
-    del frame["fnlwgt"]
+    if not fnlwgt:
+        del frame["fnlwgt"]
     for name in frame.columns:
         if ADULT_COLUMNS[name] == "category":
             frame[name] = frame[name].replace("?", "unknown").astype("category")

@@ -53,20 +53,20 @@ def attribution(explanation: Attribution, most: int = 4) -> str:
         )
     else:
         body = picture(pictures.attribution(explanation), "contributions of the features")
-    return f'<div class="explanation">{body}{_origin(explanation)}</div>'
+    return f'<div class="explanation">{body}{origin(explanation)}</div>'
 
 
 @register("explanation", "fragments")
 @register("concepts", "fragments")
 @register("counterfactuals", "fragments")
-@register("rules", "fragments")
 @register("circuit", "fragments")
 @register("direction", "fragments")
 @register("narrative", "fragments")
 def any_kind(explanation: Explanation) -> str:
     """A kind without pictures of its own: the arrays as xarray shows them."""
-    return f'<div class="explanation">{explanation.data._repr_html_()}{_origin(explanation)}</div>'
+    return f'<div class="explanation">{explanation.data._repr_html_()}{origin(explanation)}</div>'
 
 
-def _origin(explanation: Explanation) -> str:
+def origin(explanation: Explanation) -> str:
+    """A line on where an explanation came from."""
     return f'<p class="provenance">{html.escape(explanation.provenance.summary())}</p>'

@@ -85,7 +85,7 @@ def waterfall(explanation: Attribution, sample: int = 0, most: int = 10, ax: Axe
     ax.use_sticky_edges = False  # or bars that begin at the edge have their numbers over the names
     ax.margins(x=0.15)
     ax.set_xlabel(_ends_of(explanation, sample, start, float(ends[-1])))
-    return _bare(ax)
+    return bare(ax)
 
 
 def _ends_of(explanation: Attribution, sample: int, start: float, end: float) -> str:
@@ -107,7 +107,7 @@ def importance(explanation: Attribution, most: int = 15, ax: Axes | None = None)
     ax.set_xlabel(
         f"mean |contribution| over {len(explanation)} samples, in units of the score of {_targets(explanation)}"
     )
-    return _bare(ax)
+    return bare(ax)
 
 
 def beeswarm(explanation: Attribution, most: int = 12, ax: Axes | None = None) -> Axes:
@@ -127,7 +127,7 @@ def beeswarm(explanation: Attribution, most: int = 12, ax: Axes | None = None) -
     ax.axvline(0, color=NEUTRAL, linewidth=0.8)
     ax.set_yticks(range(len(order)), [names[j] for j in order])
     ax.set_xlabel(f"contribution to the score of {_targets(explanation)}; dark: high value of the feature, light: low")
-    return _bare(ax)
+    return bare(ax)
 
 
 def heat_map(explanation: Attribution, sample: int = 0, ax: Axes | None = None, overlay: bool = True) -> Axes:
@@ -282,7 +282,8 @@ def new_axes(width: float = 7.0, height: float = 4.0) -> Axes:
     return figure.add_subplot()
 
 
-def _bare(ax: Axes) -> Axes:
+def bare(ax: Axes) -> Axes:
+    """Axes without the lines that carry nothing."""
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
     return ax
