@@ -106,7 +106,8 @@ def test_parquet_and_arrow_keep_their_categories(tmp_path, name) -> None:
     table = table_from_file(path, target="y")
     assert table.task == "regression"
     assert table.features[0].categories == ("s", "m", "l", "unknown")
-    assert table.frame["flag"].tolist() == ["True", "False", "True"]
+    assert table.frame["flag"].tolist() == [True, False, True]
+    assert table.features[1].categories == ("False", "True")
     assert table.features[2].kind == "numeric"
     assert np.isnan(table.frame["count"][1])
 
@@ -165,3 +166,15 @@ def test_without_pyarrow_the_command_is_named(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(pd, "read_parquet", absent)
     with pytest.raises(MissingDependencyError, match=r"pip install pyarrow$"):
         table_from_file(written(tmp_path, GOOD, "a.parquet"))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pd.Series([True, False, True]), pd.Series(pd.Categorical([3, 1, 3])), pd.Series(pd.Categorical(list("aba")))],
+)
+def test_values_of_a_column_without_gaps_stay_what_they_are(tmp_path, column):
+    """A model fitted to booleans, or to categories that are numbers, must be given these again."""
+    pd.DataFrame({"kind": column, "size": [1.0, 2.0, 3.0]}).to_feather(tmp_path / "rows.feather")
+    table = table_from_file(tmp_path / "rows.feather")
+    assert table.frame["kind"].tolist() == column.tolist()
+    assert [feature.kind for feature in table.features] == ["categorical", "numeric"]

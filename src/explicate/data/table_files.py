@@ -137,6 +137,11 @@ def _feature_column(path: Path, name: str, column: pd.Series) -> pd.Series:
 
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
         raise InputError(f"{path}: column {name!r} holds dates or times; turn it into numbers or categories first")
+    whole = bool(column.notna().all())
+    if whole and isinstance(column.dtype, pd.CategoricalDtype):
+        return column  # whatever its categories are: a model fitted to them must get them back
+    if whole and pd.api.types.is_bool_dtype(column):
+        return column.astype(bool)
     if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
         texts = column.astype(object).where(column.notna(), "unknown").astype(str)
         if isinstance(column.dtype, pd.CategoricalDtype):  # keep the order of the file's own categories
