@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from explicate.errors import CapabilityError, FileFormatError, InputError, ModelError, UnknownNameError
+from explicate.errors import CapabilityError, EndpointError, FileFormatError, InputError, ModelError, UnknownNameError
 from explicate.models.loading import load_model
 
 CODE = """
@@ -97,7 +97,8 @@ def test_estimator_and_scoring_function_need_a_background(folder):
         ("my_models:needs", InputError, "scale"),
         ("my_models:raises", ModelError, "no weights here"),
         ("my_models:number", CapabilityError, "is a int"),
-        ("https://example.org/v1", InputError, "not part of this release"),
+        ("ftp://example.org/v1", InputError, "starts with http"),
+        ("http://127.0.0.1:9/v1", EndpointError, "is it running"),
         ("smollm", UnknownNameError, "smollm2-135m"),
         ("", InputError, "no model given"),
         ("folder/that/is/not", InputError, "does not exist"),

@@ -104,9 +104,7 @@ class Explainer(Parameterised):
             model_fingerprint=model.fingerprint(),
             inputs_fingerprint=digest(encoded),
             seed=seed,
-            evaluations=cost.evaluations,
-            gradients=cost.gradients,
-            seconds=cost.seconds,
+            **cost.spent(),
         )
         return Attribution(self._dataset(model, encoded, targets, scores, found), provenance)
 

@@ -7,6 +7,7 @@
 | `model.skops` | a scikit-learn estimator, without unpickling (with a background) |
 | `model.onnx` | a model of table rows, run by onnxruntime (with a background) |
 | a folder | a Hugging Face language model or encoder, from safetensors |
+| `http://host:port/v1#name` | a chat model behind an OpenAI-compatible address |
 
 Pickled files are refused, because reading one runs whatever code it holds.
 """
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from explicate.core import registry
-from explicate.core.capabilities import Predictor
+from explicate.core.capabilities import Generator, Predictor
 from explicate.errors import (
     CapabilityError,
     ExplicateError,
@@ -57,10 +58,7 @@ def load_model(spec: str | Path, **options: Any) -> Any:
     if not text:
         raise InputError("no model given; name one of the zoo, package.module:object, a file or a folder")
     if _URL.match(text):
-        raise InputError(
-            f"{text} is an address: chat models behind a URL are not part of this release; "
-            "give a local folder, a model of the zoo or package.module:object"
-        )
+        return _from_address(text, options)
     path = Path(text).expanduser()
     ending = path.suffix.lower()
     if ending in PICKLED and not path.is_dir():
@@ -149,6 +147,13 @@ def _from_onnx(path: Path, options: dict[str, Any]) -> Any:
     return _tabular(OnnxFunction(path), str(path), options)
 
 
+def _from_address(text: str, options: dict[str, Any]) -> Any:
+    from explicate.models.chat import RemoteChat
+
+    address, _, model = text.partition("#")
+    return _called(RemoteChat, {"url": address, "model": model or None, **options}, "the endpoint")
+
+
 def _from_folder(path: Path, options: dict[str, Any]) -> Any:
     from explicate.models.language import LanguageModel, TextEncoder, folders
 
@@ -209,7 +214,7 @@ def _called(make: Any, options: dict[str, Any], text: str) -> Any:
 
 
 def _is_handle(found: Any) -> bool:
-    return isinstance(found, Predictor) and not isinstance(found, type)
+    return isinstance(found, Predictor | Generator) and not isinstance(found, type)
 
 
 def _is_estimator(found: Any) -> bool:
