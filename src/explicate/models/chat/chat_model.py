@@ -149,7 +149,8 @@ class ChatModel(ABC):
             raise InputError(f"give {self.name!r} a list of conversations, at least one")
         chosen = Decoding.of(decoding, settings)
         repetitions = _each(repetition, len(conversations))
-        calls = [Call(conversation(a), chosen.drawn(r)) for a, r in zip(conversations, repetitions, strict=True)]
+        drawn = {number: chosen.drawn(number) for number in set(repetitions)}
+        calls = [Call(conversation(a), drawn[r]) for a, r in zip(conversations, repetitions, strict=True)]
         found = self._found(calls, [r if chosen.temperature else 0 for r in repetitions])
         if errors == "raise":
             for outcome in found:
@@ -173,7 +174,7 @@ class ChatModel(ABC):
             if stored is not None:
                 found[name] = stored
         self._count(found.values(), 0.0)
-        self._logged([self._line(name, calls[first[name]], outcome) for name, outcome in found.items()])
+        self._log((name, calls[first[name]], outcome) for name, outcome in found.items())
         asked = {name: first[name] for name in dict.fromkeys(names) if name not in found}
         if asked:
             self._ask(found, asked, keys, calls)
@@ -194,7 +195,7 @@ class ChatModel(ABC):
                     self.cache.put(keys[asked[name]], outcome.to_dict())
                 now = time.perf_counter()
                 self._count([outcome], now - start)
-                self._logged([self._line(name, calls[asked[name]], outcome)])
+                self._log([(name, calls[asked[name]], outcome)])
                 start = now
         missing = [name for name in names if name not in found]
         if missing:
@@ -243,9 +244,11 @@ class ChatModel(ABC):
             "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
         }
 
-    def _logged(self, lines: Sequence[dict[str, Any]]) -> None:
-        if self.log is not None and lines:
-            log_file.append(self.log, *lines)
+    def _log(self, outcomes: Iterable[tuple[str, Call, Outcome]]) -> None:
+        if self.log is not None:
+            lines = [self._line(*one) for one in outcomes]
+            if lines:
+                log_file.append(self.log, *lines)
 
     # -- what follows ----------------------------------------------------------------------------------------------
 

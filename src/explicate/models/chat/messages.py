@@ -6,12 +6,13 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 from explicate.errors import InputError
 from explicate.runtime.seeds import derive_seed
 
 SEEDS = 1 << 31  # endpoints take seeds below it
+ROLES = ("system", "user", "assistant")
 Role = Literal["system", "user", "assistant"]
 
 
@@ -23,8 +24,8 @@ class Message:
     content: str
 
     def __post_init__(self) -> None:
-        if self.role not in get_args(Role):
-            raise InputError(f"there is no role {self.role!r}; use one of {', '.join(get_args(Role))}")
+        if self.role not in ROLES:
+            raise InputError(f"there is no role {self.role!r}; use one of {', '.join(ROLES)}")
         if not isinstance(self.content, str):
             raise InputError(f"the content of a message is text, not a {type(self.content).__name__}")
         try:
@@ -128,7 +129,7 @@ class Decoding:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, as JSON."""
-        return {**dataclasses.asdict(self), "stop": list(self.stop), "temperature": float(self.temperature)}
+        return {**vars(self), "stop": list(self.stop), "temperature": float(self.temperature)}
 
 
 @dataclass(frozen=True)
