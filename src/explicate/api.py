@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from explicate.core import registry
-from explicate.core.capabilities import Differentiable, Predictor
+from explicate.core.capabilities import Differentiable, Generator, Predictor, require
 from explicate.core.explanation import Explanation
 from explicate.core.kinds import Attribution
 from explicate.core.targets import Contrast, Target
@@ -43,6 +43,8 @@ def resolve_model(model: Any) -> Any:
         from explicate.models.loading import load_model
 
         return load_model(str(model))
+    if isinstance(model, Generator) and not isinstance(model, Predictor):
+        require(model, Predictor, "an attribution", "it writes text: ask it, or give the folder of a model held here")
     if not isinstance(model, Predictor):
         raise CapabilityError(
             f"{type(model).__name__} is no model handle; wrap it first, for example "

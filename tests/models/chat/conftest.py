@@ -52,17 +52,6 @@ def chat(llama, tmp_path):
     return LocalChat(llama, template=TEMPLATE, cache=tmp_path / "replies", log=tmp_path / "calls.jsonl")
 
 
-@pytest.fixture(scope="session")
-def smollm2():
-    from explicate.errors import MissingDependencyError
-    from explicate.models import zoo
-
-    try:
-        return zoo.load("smollm2-135m")
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
-
-
 def completion(text, **fields):
     """The body of a whole reply."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}

@@ -118,7 +118,7 @@ def test_every_line_of_a_log_says_that_a_script_answered(tmp_path):
         return "fine"
 
     chat = ScriptedChat(respond, cache=tmp_path / "replies", log=tmp_path / "calls.jsonl")
-    chat.replies(["one", "break"], errors="return", max_new_tokens=4)
+    chat.outcomes(["one", "break"], max_new_tokens=4)
     chat.reply("one", max_new_tokens=4)
     lines = log.read(tmp_path / "calls.jsonl")
     assert [line["scripted"] for line in lines] == [True] * 3
@@ -178,11 +178,11 @@ def test_ready_made_scripts():
 
 def test_a_flaky_script_fails_as_often_as_it_says():
     chat = flaky(echo(), 0.3)
-    outcomes = chat.replies([f"Question {number}" for number in range(600)], errors="return")
+    outcomes = chat.outcomes([f"Question {number}" for number in range(600)])
     failed = sum(isinstance(outcome, EndpointError) for outcome in outcomes)
     assert abs(failed / 600 - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 600)
     worst = [f"Question {place}" for place, outcome in enumerate(outcomes) if isinstance(outcome, EndpointError)]
-    again = chat.replies(worst, errors="return")
+    again = chat.outcomes(worst)
     assert 0 < sum(isinstance(outcome, Reply) for outcome in again) < len(worst)
 
 
@@ -204,7 +204,6 @@ def test_bad_calls_are_named():
         (lambda: chat.replies("Q"), "a list of conversations"),
         (lambda: chat.replies([]), "at least one"),
         (lambda: chat.replies(["Q"], repetition=[0, 1]), "2 repetitions for 1 conversations"),
-        (lambda: chat.replies(["Q"], errors="hide"), "choose raise or return"),
         (lambda: chat.reply("Q", tokens=3), "no setting 'tokens'"),
     ]:
         with pytest.raises(InputError, match=words):

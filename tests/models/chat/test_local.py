@@ -193,7 +193,7 @@ def test_a_model_without_a_template_needs_one(llama):
 
 def test_a_conversation_longer_than_the_window_is_an_error_and_the_others_are_answered(chat):
     assert chat.window == 128
-    outcomes = chat.replies(["The cat " * 60, "The cat"], max_new_tokens=COUNT, errors="return")
+    outcomes = chat.outcomes(["The cat " * 60, "The cat"], max_new_tokens=COUNT)
     assert isinstance(outcomes[0], WindowError)
     assert "nothing is cut" in str(outcomes[0])
     assert outcomes[1].completion_tokens == COUNT

@@ -142,7 +142,7 @@ def test_finished_replies_are_kept_when_others_fail(endpoint, remote):
     endpoint.plan = [endpoint.says("one"), endpoint.status(400, "bad words"), endpoint.says("three")]
     chat = remote(connections=1)
     questions = ["First?", "Second?", "Third?"]
-    outcomes = chat.replies(questions, errors="return")
+    outcomes = chat.outcomes(questions)
     assert [type(outcome).__name__ for outcome in outcomes] == ["Reply", "EndpointError", "Reply"]
     endpoint.plan = [endpoint.says("two")]
     assert [reply.text for reply in chat.replies(questions)] == ["one", "two", "three"]

@@ -8,7 +8,7 @@ import pytest
 from explicate.errors import EndpointError, InputError, ReplyError
 from explicate.models.chat.reply import Reply
 from explicate.models.chat.scripted import ScriptedChat, constant, turns
-from explicate.models.chat.structured import ask_all, read
+from explicate.models.chat.structured import ask_all, ask_outcomes, read
 
 
 class Verdict(pydantic.BaseModel):
@@ -102,7 +102,7 @@ def test_only_those_that_do_not_fit_are_asked_again():
         return GOOD if messages[0].content.startswith("easy") or len(messages) > 1 else "What?"
 
     chat = ScriptedChat(respond)
-    found = ask_all(chat, ["easy", "hard", "down"], Verdict, errors="return")
+    found = ask_outcomes(chat, ["easy", "hard", "down"], Verdict)
     assert [len(found[0].replies), len(found[1].replies)] == [1, 2]
     assert isinstance(found[2], EndpointError)
     assert chat.ledger.calls == 3

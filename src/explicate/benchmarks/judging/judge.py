@@ -132,10 +132,9 @@ class Judge:
         return "second" if grades == ["B", "A"] else "tie"
 
     def _texts(self, asked: Sequence[list[Message]], repetitions: Sequence[int]) -> list[tuple[str, str | None]]:
-        outcomes = self.model.replies(
+        outcomes = self.model.outcomes(
             asked,
             repetition=list(repetitions),
-            errors="return",
             temperature=self.temperature,
             max_new_tokens=self.max_new_tokens,
         )

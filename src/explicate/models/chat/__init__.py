@@ -10,7 +10,7 @@ from explicate.models.chat.open_chat import open_chat
 from explicate.models.chat.remote import RemoteChat
 from explicate.models.chat.reply import Ledger, Reply, Token
 from explicate.models.chat.scripted import ScriptedChat
-from explicate.models.chat.structured import Structured, ask_all
+from explicate.models.chat.structured import Structured, ask_all, ask_outcomes
 
 __all__ = [
     "ChatModel",
@@ -24,5 +24,6 @@ __all__ = [
     "Structured",
     "Token",
     "ask_all",
+    "ask_outcomes",
     "open_chat",
 ]

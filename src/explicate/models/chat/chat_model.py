@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from explicate.core.capabilities import Floats
 from explicate.core.cost import spend
@@ -98,37 +98,14 @@ class ChatModel(ABC):
         """The reply to one conversation; see `replies`."""
         return self.replies([asked], decoding, repetition=repetition, **settings)[0]
 
-    @overload
     def replies(
         self,
         conversations: Sequence[Asked],
         decoding: Decoding | None = None,
         *,
         repetition: Repetition | Sequence[Repetition] = 0,
-        errors: Literal["raise"] = "raise",
         **settings: Any,
-    ) -> list[Reply]: ...
-
-    @overload
-    def replies(
-        self,
-        conversations: Sequence[Asked],
-        decoding: Decoding | None = None,
-        *,
-        repetition: Repetition | Sequence[Repetition] = 0,
-        errors: Literal["return"],
-        **settings: Any,
-    ) -> list[Outcome]: ...
-
-    def replies(
-        self,
-        conversations: Sequence[Asked],
-        decoding: Decoding | None = None,
-        *,
-        repetition: Repetition | Sequence[Repetition] = 0,
-        errors: Literal["raise", "return"] = "raise",
-        **settings: Any,
-    ) -> Any:
+    ) -> list[Reply]:
         """Replies to many conversations, in their order; the handle batches and orders the work.
 
         Parameters
@@ -137,26 +114,35 @@ class ChatModel(ABC):
         decoding : how replies are drawn; `settings` replace single fields, as in `max_new_tokens=20`.
         repetition : which draw it is, one for all or one each; where tokens are drawn, each repetition has a seed and
             a place in the cache of its own.
-        errors : "raise" the first error once all other replies are in (and cached), or "return" it in its place.
 
         Raises
         ------
-        InputError, WindowError, EndpointError, ModelError, CapabilityError : see `explicate.errors`.
+        InputError, WindowError, EndpointError, ModelError, CapabilityError : the first error, once all other replies
+            are in (and cached).
         """
-        if errors not in ("raise", "return"):
-            raise InputError(f"errors is {errors!r}: choose raise or return")
+        found: list[Reply] = []
+        for outcome in self.outcomes(conversations, decoding, repetition=repetition, **settings):
+            if isinstance(outcome, ExplicateError):
+                raise outcome
+            found.append(outcome)
+        return found
+
+    def outcomes(
+        self,
+        conversations: Sequence[Asked],
+        decoding: Decoding | None = None,
+        *,
+        repetition: Repetition | Sequence[Repetition] = 0,
+        **settings: Any,
+    ) -> list[Outcome]:
+        """As `replies`, with the error of a call that failed in the place of its reply."""
         if isinstance(conversations, str) or not len(conversations):
             raise InputError(f"give {self.name!r} a list of conversations, at least one")
         chosen = Decoding.of(decoding, settings)
         repetitions = _each(repetition, len(conversations))
         drawn = {number: chosen.drawn(number) for number in set(repetitions)}
         calls = [Call(conversation(a), drawn[r]) for a, r in zip(conversations, repetitions, strict=True)]
-        found = self._found(calls, [r if chosen.temperature else 0 for r in repetitions])
-        if errors == "raise":
-            for outcome in found:
-                if isinstance(outcome, ExplicateError):
-                    raise outcome
-        return found
+        return self._found(calls, [r if chosen.temperature else 0 for r in repetitions])
 
     def _found(self, calls: Sequence[Call], repetitions: Sequence[Repetition]) -> list[Outcome]:
         fingerprint = self.fingerprint()

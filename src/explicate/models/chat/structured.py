@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from explicate.errors import ExplicateError, InputError, MissingDependencyError, ReplyError
 from explicate.models.chat.chat_model import ChatModel, Repetition
@@ -39,8 +39,27 @@ class Structured(Generic[Record]):
     replies: tuple[Reply, ...]
 
 
-@overload
 def ask_all(
+    model: ChatModel,
+    conversations: Sequence[Asked],
+    schema: type[Record],
+    **options: Any,
+) -> list[Structured[Record]]:
+    """Replies in the form of `schema`, one per conversation; options as in `ask_outcomes`.
+
+    Raises
+    ------
+    ReplyError : no reply fits; it names the model, the form, what was wrong with the last reply, and shows it.
+    """
+    found: list[Structured[Record]] = []
+    for outcome in ask_outcomes(model, conversations, schema, **options):
+        if isinstance(outcome, ExplicateError):
+            raise outcome
+        found.append(outcome)
+    return found
+
+
+def ask_outcomes(
     model: ChatModel,
     conversations: Sequence[Asked],
     schema: type[Record],
@@ -48,37 +67,9 @@ def ask_all(
     attempts: int = ATTEMPTS,
     decoding: Decoding | None = None,
     repetition: Repetition = 0,
-    errors: Literal["raise"] = "raise",
     **settings: Any,
-) -> list[Structured[Record]]: ...
-
-
-@overload
-def ask_all(
-    model: ChatModel,
-    conversations: Sequence[Asked],
-    schema: type[Record],
-    *,
-    attempts: int = ATTEMPTS,
-    decoding: Decoding | None = None,
-    repetition: Repetition = 0,
-    errors: Literal["return"],
-    **settings: Any,
-) -> list[Structured[Record] | ExplicateError]: ...
-
-
-def ask_all(
-    model: ChatModel,
-    conversations: Sequence[Asked],
-    schema: type[Record],
-    *,
-    attempts: int = ATTEMPTS,
-    decoding: Decoding | None = None,
-    repetition: Repetition = 0,
-    errors: Literal["raise", "return"] = "raise",
-    **settings: Any,
-) -> Any:
-    """Replies in the form of `schema`, one per conversation.
+) -> list[Structured[Record] | ExplicateError]:
+    """As `ask_all`, with an error in the place of a conversation that got no reply in the form.
 
     The schema is put under the last message. A reply that holds no fitting JSON object is answered with what is wrong
     with it, and the model is asked again, all such conversations together. Nothing is ever guessed: a choice in other
@@ -88,11 +79,7 @@ def ask_all(
     ----------
     schema : a pydantic model.
     attempts : most replies to one conversation.
-    decoding, repetition, errors, settings : see `ChatModel.replies`.
-
-    Raises
-    ------
-    ReplyError : no reply fits; it names the model, the form, what was wrong with the last reply, and shows it.
+    decoding, repetition, settings : see `ChatModel.replies`.
     """
     if attempts < 1:
         raise InputError(f"attempts is {attempts}; ask at least once")
@@ -106,7 +93,7 @@ def ask_all(
         if not left:
             break
         asked = [threads[number] for number in left]
-        outcomes = model.replies(asked, decoding, repetition=repetition, errors="return", **settings)
+        outcomes = model.outcomes(asked, decoding, repetition=repetition, **settings)
         for number, outcome in zip(left, outcomes, strict=True):
             if isinstance(outcome, ExplicateError):
                 found[number] = outcome
@@ -119,14 +106,10 @@ def ask_all(
                 again = Message("user", AGAIN.format(problem=problems[number]))
                 said = Message("assistant", outcome.text if not outcome.empty else "(nothing)")
                 threads[number] = (*threads[number], said, again)
-    for number, result in enumerate(found):
-        if result is None:
-            found[number] = _failed(model.name, schema.__name__, replies[number], problems[number])
-    if errors == "raise":
-        for result in found:
-            if isinstance(result, ExplicateError):
-                raise result
-    return found
+    return [
+        outcome or _failed(model.name, schema.__name__, replies[number], problems[number])
+        for number, outcome in enumerate(found)
+    ]
 
 
 def read(reply: Reply, schema: type[Record]) -> tuple[Record | None, str]:
