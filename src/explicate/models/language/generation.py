@@ -20,6 +20,7 @@ from explicate.core.capabilities import Array, Floats
 from explicate.core.cost import spend
 from explicate.errors import InputError, WindowError
 from explicate.models.language import tokens
+from explicate.models.language.key_values import reserved_cache
 from explicate.models.language.sampling import Choose, Written, chooser, note_shares
 from explicate.runtime.seeds import generator
 
@@ -169,7 +170,7 @@ class Generation:
 
         ends = set(self._end_tokens())
         running = list(range(len(inputs)))  # rows of the batch, in order; those that have ended are taken out
-        steps = self._steps(inputs)
+        steps = self._steps(inputs, count)
         logits = next(steps)
         for step in range(count):
             chosen = choose(logits, running)
@@ -197,14 +198,13 @@ class Generation:
         text = self.tokenizer.decode(ids, skip_special_tokens=True)
         return any(end in text for end in stop)
 
-    def _steps(self, inputs: Array) -> Any:
+    def _steps(self, inputs: Array, count: int) -> Any:
         """A coroutine: gives logits (row, vocabulary), is sent the tokens (row,) that follow, and which rows stay."""
         import torch
-        from transformers import DynamicCache
 
         batch = self.batch(inputs)
         frame, mask, positions = batch.frame, batch.mask, batch.position_ids
-        cache = DynamicCache()
+        cache = reserved_cache(batch.frame.width + count)
         embeddings = None
         ids = None
         while True:
