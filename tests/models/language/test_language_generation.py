@@ -9,7 +9,7 @@ import torch
 from explicate.core.cost import measure
 from explicate.core.interventions import Ablate, Edit, Patch, Scale, Steer
 from explicate.core.sites import LAYERED
-from explicate.errors import InputError
+from explicate.errors import InputError, NonFiniteScoreError, WindowError
 from explicate.models.language import LanguageModel
 
 PROMPTS = ["When John and Mary went to the store, John gave a drink to", "The cat", "Is the value 3.14 today? Nobody"]
@@ -258,3 +258,35 @@ def test_a_value_for_every_prompt_token_says_why_it_does_not_fit_a_new_one(llama
         llama.generate("The cat sat", max_new_tokens=3)
     with llama.intervene(Ablate(site, "mean", reference=own[:, -1])):
         assert llama.generate("The cat sat", max_new_tokens=3)
+
+
+def test_a_model_that_breaks_down_writes_nothing(llama):
+    with llama.intervene(Scale("logits", float("nan"))), pytest.raises(NonFiniteScoreError, match="while it wrote"):
+        llama.generate(PROMPTS, max_new_tokens=2)
+
+
+def test_one_seed_for_each_row_makes_draws_independent_of_the_batch(llama):
+    options = {"max_new_tokens": STEPS, "temperature": 1.0}
+    together = llama.generate_tokens(PROMPTS, seed=[5, 6, 7], **options)
+    assert together[::-1] == llama.generate_tokens(PROMPTS[::-1], seed=[7, 6, 5], **options)
+    assert [
+        llama.generate_tokens(p, seed=[s], **options)[0] for p, s in zip(PROMPTS, (5, 6, 7), strict=True)
+    ] == together
+    with pytest.raises(InputError, match="2 seeds for 3 prompts"):
+        llama.generate(PROMPTS, seed=[1, 2])
+
+
+def test_what_is_known_of_each_continuation(llama):
+    """Log-probabilities are those of the whole text, and a longer text than the window is an error of its own."""
+    found = llama.write(PROMPTS, max_new_tokens=STEPS, alternatives=3)
+    for prompt, one in zip(PROMPTS, found, strict=True):
+        ids = llama.encode(prompt)[0].tolist()
+        with torch.no_grad():
+            logits = llama.module(torch.tensor([ids + one.ids])).logits[0].log_softmax(-1)[len(ids) - 1 : -1]
+        own = [float(row[token]) for row, token in zip(logits, one.ids, strict=True)]
+        np.testing.assert_allclose(one.log_probabilities, own, atol=2e-5)
+        best = logits.topk(3)
+        assert [[token for token, _ in row] for row in one.alternatives] == best.indices.tolist()
+        assert not one.ended
+    with pytest.raises(WindowError):
+        llama.write(PROMPTS, max_new_tokens=500)

@@ -18,7 +18,7 @@ import numpy as np
 
 from explicate.core.capabilities import Array, Floats
 from explicate.core.cost import spend
-from explicate.errors import InputError, WindowError
+from explicate.errors import InputError, NonFiniteScoreError, WindowError
 from explicate.models.language import tokens
 from explicate.models.language.key_values import reserved_cache
 from explicate.models.language.sampling import Choose, Written, chooser, note_shares
@@ -173,6 +173,8 @@ class Generation:
         steps = self._steps(inputs, count)
         logits = next(steps)
         for step in range(count):
+            if bool(logits.isnan().any()):
+                raise NonFiniteScoreError(f"the model {self.name!r} gave logits that are NaN while it wrote")
             chosen = choose(logits, running)
             if alternatives:
                 lines = [Written() if written[row].ended else written[row] for row in running]
