@@ -57,6 +57,33 @@ def test_greedy_equals_transformers_one_by_one(causal):
     assert len({tuple(ids) for ids in expected}) == 3
 
 
+def test_prompts_that_begin_alike_are_read_as_if_alone(causal):
+    """The common beginning is read once, the rest in groups; many rows, every length, some that end before others."""
+    beginning = "When John and Mary went to the store, John gave a drink to Mary."
+    prompts = [f"{beginning} {' '.join(['Anna', 'and', 'Tom'] * 6)[: 3 + 2 * number]}" for number in range(20)]
+    prompts = prompts[::2] + prompts[1::2]
+    expected = [plainly(causal, prompt) for prompt in prompts]
+    assert causal.generate_tokens(prompts, max_new_tokens=STEPS) == expected
+    assert causal.generate_tokens(prompts[:1] * 9, max_new_tokens=STEPS) == expected[:1] * 9
+    assert len({tuple(ids) for ids in expected}) > 3
+
+
+def test_the_logits_of_a_prefill_are_those_of_each_prompt_alone(causal):
+    prompts = [f"The cat sat on the mat. The dog did not; {'it ran away ' * number}!" for number in range(1, 5)] * 5
+    inputs = causal.encode(sorted(prompts, key=len))
+    steps = causal._steps(inputs, 3)
+    expected = np.concatenate([causal.predict(row[None]) for row in inputs])
+    np.testing.assert_allclose(next(steps).numpy(), expected, atol=5e-5)
+    token = torch.full((len(inputs),), 7)
+    longer = [np.append(row[row >= 0], 7)[None] for row in inputs]
+    expected = np.concatenate([causal.predict(row) for row in longer])
+    np.testing.assert_allclose(steps.send((token, None)).numpy(), expected, atol=5e-5)
+    keep = torch.arange(0, len(inputs), 3)
+    longer = [np.append(longer[row], 9)[None] for row in keep.tolist()]
+    expected = np.concatenate([causal.predict(row) for row in longer])
+    np.testing.assert_allclose(steps.send((torch.full((len(keep),), 9), keep)).numpy(), expected, atol=5e-5)
+
+
 def test_smollm2_greedy_equals_transformers(smollm2):
     prompts = ["The capital of France is", PROMPTS[0]]
     found = smollm2.generate_tokens(prompts, max_new_tokens=6)

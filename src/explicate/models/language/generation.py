@@ -21,11 +21,16 @@ from explicate.core.cost import spend
 from explicate.errors import InputError, NonFiniteScoreError, WindowError
 from explicate.models.language import tokens
 from explicate.models.language.key_values import reserved_cache
+from explicate.models.language.positions import Frame
+from explicate.models.language.prefill import prefill
 from explicate.models.language.sampling import Choose, Written, chooser, note_shares
 from explicate.runtime.seeds import generator
 
 if TYPE_CHECKING:
     pass
+
+if TYPE_CHECKING:
+    import torch
 
 ROWS_AT_ONCE = 32  # one batch of 32 writes nearly twice the tokens a second of four batches of 8
 COLUMNS_AT_ONCE = 1 << 13  # of prompts and continuations together, padding included: it bounds the cache's memory
@@ -205,26 +210,15 @@ class Generation:
         import torch
 
         batch = self.batch(inputs)
-        frame, mask, positions = batch.frame, batch.mask, batch.position_ids
-        cache = reserved_cache(batch.frame.width + count)
-        embeddings = None
-        ids = None
+        frame, mask = batch.frame, batch.mask
+        with torch.no_grad():
+            if self._active or batch.empty is not None:
+                cache = reserved_cache(frame.width + count)
+                logits = self._pass(frame, batch, mask, batch.position_ids, cache)
+            else:
+                logits, cache = prefill(self.module, batch, frame.width + count)
         while True:
-            with torch.no_grad(), self.framed(frame):
-                if ids is None:
-                    embeddings = self.embeddings(batch)
-                else:
-                    embeddings = self.embed_visited(self.module.get_input_embeddings()(ids[:, None]))
-                outputs = self.module(
-                    inputs_embeds=embeddings,
-                    attention_mask=mask,
-                    position_ids=positions,
-                    past_key_values=cache,
-                    use_cache=True,
-                    logits_to_keep=self._kept() if ids is None else 1,
-                )
-                logits = self.logits_visited(outputs.logits)[:, -1].float().cpu()
-            ids, keep = yield logits
+            ids, keep = yield logits.float().cpu()
             ids = ids.to(batch.ids.device)
             if keep is not None:
                 keep = keep.to(batch.ids.device)
@@ -234,6 +228,26 @@ class Generation:
             frame = frame.grown()
             if mask is not None:
                 mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+            with torch.no_grad():
+                logits = self._pass(frame, ids, mask, positions, cache)
+
+    def _pass(self, frame: Frame, read: Any, mask: Any, positions: Any, cache: Any) -> torch.Tensor:
+        """Logits after the last column, as interventions have them; `read` is a batch of prompts, or a token a row."""
+        with self.framed(frame):
+            if isinstance(read, tokens.Batch):
+                embeddings, kept = self.embeddings(read), self._kept()
+            else:
+                embeddings, kept = self.embed_visited(self.module.get_input_embeddings()(read[:, None])), 1
+            outputs = self.module(
+                inputs_embeds=embeddings,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=kept,
+            )
+            found: torch.Tensor = self.logits_visited(outputs.logits)[:, -1]
+        return found
 
     def _end_tokens(self) -> list[int]:
         found = getattr(getattr(self.module, "generation_config", None), "eos_token_id", None)

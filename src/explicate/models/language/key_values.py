@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -10,8 +11,20 @@ def reserved_cache(columns: int) -> Any:
     """An empty cache of transformers with room for so many columns; it grows where they are not enough."""
     from transformers import DynamicCache
 
-    cache = DynamicCache()
+    cache: Any = DynamicCache()
     cache.layer_class_to_replicate = functools.partial(_layer_class(), columns)
+    return cache
+
+
+def cache_of(layers: Sequence[Sequence[Any]], filled: int) -> Any:
+    """A cache on stores of keys and values (row, head, column, width) whose first `filled` columns are in use."""
+    cache = reserved_cache(layers[0][0].shape[-2])
+    for stores in layers:
+        layer = cache.layer_class_to_replicate()
+        layer.lazy_initialization(*stores)
+        layer.stores = list(stores)
+        layer.keys, layer.values = (store[..., :filled, :] for store in stores)
+        cache.layers.append(layer)
     return cache
 
 
