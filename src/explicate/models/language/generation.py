@@ -27,9 +27,6 @@ from explicate.models.language.sampling import Choose, Written, chooser, note_sh
 from explicate.runtime.seeds import generator
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     import torch
 
 ROWS_AT_ONCE = 32  # one batch of 32 writes nearly twice the tokens a second of four batches of 8
