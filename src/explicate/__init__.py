@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from explicate.core.targets import Contrast
     from explicate.evaluation.comparison import compare
     from explicate.evaluation.metric import evaluate
+    from explicate.models.chat import LocalChat, RemoteChat, ScriptedChat, open_chat
     from explicate.models.language import LanguageModel
     from explicate.models.loading import load_model
     from explicate.models.tabular import TabularModel
@@ -50,6 +51,10 @@ _HOMES = {
     "Rules": "explicate.core.kinds",
     "Site": "explicate.core.sites",
     "LanguageModel": "explicate.models.language",
+    "LocalChat": "explicate.models.chat",
+    "RemoteChat": "explicate.models.chat",
+    "ScriptedChat": "explicate.models.chat",
+    "open_chat": "explicate.models.chat",
     "TabularModel": "explicate.models.tabular",
     "TorchTabularModel": "explicate.models.torch_tabular",
     "VisionModel": "explicate.models.vision",
@@ -74,11 +79,14 @@ __all__ = [
     "Edit",
     "Explanation",
     "LanguageModel",
+    "LocalChat",
     "Narrative",
     "Patch",
     "Project",
+    "RemoteChat",
     "Rules",
     "Scale",
+    "ScriptedChat",
     "Site",
     "Steer",
     "TabularModel",
@@ -90,6 +98,7 @@ __all__ = [
     "explain",
     "load",
     "load_model",
+    "open_chat",
     "register",
     "rerun",
     "write_report",

@@ -26,6 +26,10 @@ class SelectionError(ExplicateError, IndexError):
     """An index into something smaller."""
 
 
+class WindowError(InputError):
+    """More tokens than the model takes at once; nothing is ever cut to fit."""
+
+
 class CapabilityError(ExplicateError, TypeError):
     """A model lacks what a method needs of it."""
 
@@ -36,6 +40,14 @@ class ModelError(ExplicateError, RuntimeError):
 
 class NonFiniteScoreError(ModelError, ValueError):
     """The model answered with NaN or an infinity."""
+
+
+class EndpointError(ModelError):
+    """An address that is down, refuses the call, or breaks off; the message never holds the API key."""
+
+
+class ReplyError(ModelError, ValueError):
+    """A model's reply that is empty or not in the format asked for, also after it was asked again."""
 
 
 class UnknownNameError(ExplicateError, KeyError):

@@ -154,6 +154,9 @@ def test_a_stored_explanation_is_replaced_aloud_and_another_model_is_named(folde
         (("explain", "mine:tumour", "rows.csv", "--seed", "-1"), 2, "seed is -1; give a whole number, 0 or more"),
         (("reproduce", "local-function-approximation", "--seeds", "0,-1"), 2, "seed is -1; give a whole number"),
         (("reproduce", "find"), 2, "no reproduction yet"),
+        (("explain", "ftp://127.0.0.1/v1", "text"), 2, "starts with http"),
+        (("explain", "http://127.0.0.1:9/v1#name", "text"), 3, "needs scores for inputs"),
+        (("serve-model", "mine:tumour"), 3, "writes no text"),
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(folder, words, code, message):
@@ -183,7 +186,7 @@ def test_the_catalogue_lists_all_63(folder):
 
 def test_help_names_every_command(folder):
     shown = explicate(folder, "--help").stdout
-    for command in ("demo", "explain", "compare", "evaluate", "reproduce", "systems", "rerun"):
+    for command in ("demo", "explain", "compare", "evaluate", "reproduce", "systems", "rerun", "serve-model"):
         assert command in shown
 
 

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import explicate as ex
-from explicate.errors import CapabilityError, FileFormatError, InputError, ModelError, UnknownNameError
+from explicate.errors import CapabilityError, EndpointError, FileFormatError, InputError, ModelError, UnknownNameError
 from explicate.models.loading import load_model, reload_model
 
 CODE = """
@@ -133,7 +133,8 @@ def test_a_background_from_a_file_is_remembered_and_found_again(folder, fitted):
         ("my_models:needs", InputError, "scale"),
         ("my_models:raises", ModelError, "no weights here"),
         ("my_models:number", CapabilityError, "is a int"),
-        ("https://example.org/v1", InputError, "not part of this release"),
+        ("ftp://example.org/v1", InputError, "starts with http"),
+        ("http://127.0.0.1:9/v1", EndpointError, "is it running"),
         ("smollm", UnknownNameError, "smollm2-135m"),
         ("", InputError, "no model given"),
         ("folder/that/is/not", InputError, "does not exist"),

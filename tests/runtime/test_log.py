@@ -127,3 +127,12 @@ def test_lock_keeps_threads_apart_and_says_that_it_waits(tmp_path: Path, capsys:
 def test_shared_locks_go_together(tmp_path: Path) -> None:
     with log.locked(tmp_path / "lock", shared=True), log.locked(tmp_path / "lock", shared=True):
         pass  # an exclusive pair would never get here
+
+
+def test_records_of_one_call_are_all_written_or_none(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log.append(path, {"n": 1}, {"n": 2}, {"n": 3})
+    with pytest.raises(InputError, match="cannot log"):
+        log.append(path, {"n": 4}, {"n": float("nan")})
+    log.append(path)
+    assert log.read(path) == [{"n": 1}, {"n": 2}, {"n": 3}]

@@ -111,9 +111,7 @@ class Explainer(Parameterised):
             background=getattr(model, "background_source", None),
             inputs_fingerprint=digest(encoded),
             seed=seed,
-            evaluations=cost.evaluations,
-            gradients=cost.gradients,
-            seconds=cost.seconds,
+            **cost.spent(),
         )
         return Attribution(self._dataset(model, encoded, targets, scores, found), provenance)
 

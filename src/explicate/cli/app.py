@@ -53,9 +53,9 @@ Resume = Annotated[
 def say(result: dict[str, Any], lines: list[str], as_json: bool) -> None:
     """Print `result` as JSON, or `lines` for people."""
     if as_json:
-        print(json.dumps(result, indent=2, sort_keys=True, allow_nan=False, default=str))
+        print(json.dumps(result, indent=2, sort_keys=True, allow_nan=False, default=str), flush=True)
     else:
-        print("\n".join(lines))
+        print("\n".join(lines), flush=True)
 
 
 def exit_code(error: BaseException) -> int:
@@ -77,9 +77,9 @@ def _warn(message: Warning | str, *_: Any) -> None:
 
 def main() -> None:
     """Run the command line; errors raised on purpose are one line on standard error, never a traceback."""
-    from explicate.cli import catalogue, demonstrate, explaining
+    from explicate.cli import catalogue, demonstrate, explaining, serving
 
-    del catalogue, demonstrate, explaining  # importing them has added their commands
+    del catalogue, demonstrate, explaining, serving  # importing them has added their commands
     warnings.showwarning = _warn  # type: ignore[assignment]  # further arguments are not used
     try:
         app()

@@ -1,4 +1,4 @@
-"""Counting what an explanation costs: evaluations of the model, and gradients of it."""
+"""Counting what an explanation costs: evaluations of the model, gradients of it, calls of a chat model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass
@@ -17,12 +18,23 @@ class Cost:
     ----------
     evaluations : samples sent forward through the model.
     gradients : samples sent forward and backward through the model (not counted in `evaluations`).
+    calls : replies that a chat model wrote.
+    cached_calls : replies read from a cache, which cost nothing.
+    prompt_tokens, completion_tokens : tokens that the chat model read and wrote in `calls`.
     seconds : wall time.
     """
 
     evaluations: int = 0
     gradients: int = 0
+    calls: int = 0
+    cached_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
     seconds: float = 0.0
+
+    def spent(self) -> dict[str, Any]:
+        """The fields by name, as `Provenance` takes them."""
+        return asdict(self)
 
 
 _open: ContextVar[tuple[Cost, ...]] = ContextVar("explicate_cost", default=())
@@ -41,8 +53,19 @@ def measure() -> Iterator[Cost]:
         _open.reset(token)
 
 
-def spend(evaluations: int = 0, gradients: int = 0) -> None:
+def spend(
+    evaluations: int = 0,
+    gradients: int = 0,
+    calls: int = 0,
+    cached_calls: int = 0,
+    prompt_tokens: int = 0,
+    completion_tokens: int = 0,
+) -> None:
     """Model handles call this; nobody else needs to."""
     for cost in _open.get():
         cost.evaluations += evaluations
         cost.gradients += gradients
+        cost.calls += calls
+        cost.cached_calls += cached_calls
+        cost.prompt_tokens += prompt_tokens
+        cost.completion_tokens += completion_tokens

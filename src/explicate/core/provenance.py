@@ -12,7 +12,7 @@ from typing import Any
 
 from explicate.errors import FileFormatError
 
-PACKAGES = ("explicate", "numpy", "scipy", "scikit-learn", "xarray", "torch", "transformers")
+PACKAGES = ("explicate", "numpy", "scipy", "scikit-learn", "xarray", "torch", "transformers", "openai")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Provenance:
     inputs_fingerprint : content hash of the encoded inputs.
     seed : what all randomness came from.
     evaluations, gradients : samples sent forward, and forward and backward, through the model.
+    calls, cached_calls : replies that a chat model wrote, and replies read from a cache.
+    prompt_tokens, completion_tokens : tokens that the chat model read and wrote in `calls`.
     seconds : wall time.
     versions : package versions, and "python".
     created : UTC time, ISO 8601.
@@ -42,6 +44,10 @@ class Provenance:
     seed: int = 0
     evaluations: int = 0
     gradients: int = 0
+    calls: int = 0
+    cached_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
     seconds: float = 0.0
     versions: dict[str, str] = dataclasses.field(default_factory=lambda: installed_versions())
     created: str = dataclasses.field(
@@ -66,6 +72,9 @@ class Provenance:
         """One line for people."""
         spent = [f"{self.evaluations:,} evaluations" if self.evaluations else ""]
         spent.append(f"{self.gradients:,} gradients" if self.gradients else "")
+        tokens = self.prompt_tokens + self.completion_tokens
+        spent.append(f"{self.calls:,} calls ({tokens:,} tokens)" if self.calls else "")
+        spent.append(f"{self.cached_calls:,} cached calls" if self.cached_calls else "")
         cost = " and ".join(part for part in spent if part) or "no evaluations"
         return f"{self.method} on {self.model}: {cost}, {self.seconds:.2f} s"
 

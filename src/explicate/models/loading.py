@@ -7,6 +7,7 @@
 | `model.skops` | a scikit-learn estimator, without unpickling (with a background) |
 | `model.onnx` | a model of table rows, run by onnxruntime (with a background) |
 | a folder | a Hugging Face language model or encoder, from safetensors |
+| `http://host:port/v1#name` | a chat model behind an OpenAI-compatible address |
 
 Pickled files are refused, because reading one runs whatever code it holds.
 """
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from explicate.core import registry
-from explicate.core.capabilities import Predictor
+from explicate.core.capabilities import Generator, Predictor, require
 from explicate.core.provenance import Provenance
 from explicate.data import table_from_file
 from explicate.errors import (
@@ -67,10 +68,7 @@ def load_model(spec: str | Path, **options: Any) -> Any:
         handle.background_source = {"path": str(rows), "hash": digest(rows)}
         return handle
     if _URL.match(text):
-        raise InputError(
-            f"{text} is an address: chat models behind a URL are not part of this release; "
-            "give a local folder, a model of the zoo or package.module:object"
-        )
+        return _from_address(text, options)
     path = Path(text).expanduser()
     ending = path.suffix.lower()
     if ending in PICKLED and not path.is_dir():
@@ -120,7 +118,9 @@ def reload_model(about: Provenance, background: Any = None) -> Any:
 def resolve_model(model: Any) -> Any:
     """A handle from a handle or from text; raw estimators are refused with the line that wraps them."""
     if isinstance(model, str | Path):
-        return load_model(model)
+        model = load_model(model)
+    if isinstance(model, Generator) and not isinstance(model, Predictor):
+        require(model, Predictor, "an attribution", "it writes text: ask it, or give the folder of a model held here")
     if not isinstance(model, Predictor):
         raise CapabilityError(
             f"{type(model).__name__} is no model handle; wrap it first, for example "
@@ -210,6 +210,13 @@ def _from_onnx(path: Path, options: dict[str, Any]) -> Any:
     return _tabular(OnnxFunction(path), str(path), options)
 
 
+def _from_address(text: str, options: dict[str, Any]) -> Any:
+    from explicate.models.chat import RemoteChat
+
+    address, _, model = text.partition("#")
+    return _called(RemoteChat, {"url": address, "model": model or None, **options}, "the endpoint")
+
+
 def _from_folder(path: Path, options: dict[str, Any]) -> Any:
     from explicate.models.language import LanguageModel, TextEncoder, folders
 
@@ -270,7 +277,7 @@ def _called(make: Any, options: dict[str, Any], text: str) -> Any:
 
 
 def _is_handle(found: Any) -> bool:
-    return isinstance(found, Predictor) and not isinstance(found, type)
+    return isinstance(found, Predictor | Generator) and not isinstance(found, type)
 
 
 def _is_estimator(found: Any) -> bool:

@@ -53,7 +53,7 @@ class CallCache:
     def path(self, key_fields: Mapping[str, Any]) -> Path:
         """The file of an entry, whether there is one or not."""
         key = digest(_json(dict(key_fields), "the key of a cached call"))
-        return self.folder / key[:2] / key[2:4] / f"{key}.json"
+        return self.folder / f"{key[:2]}/{key[2:4]}/{key}.json"
 
     def get(self, key_fields: Mapping[str, Any], default: Any = None) -> Any:
         """The stored answer to `key_fields`, else `default`; a damaged entry counts as none, with a warning."""
@@ -98,7 +98,8 @@ class CallCache:
             return _missed(path, "is no entry of a call cache")
         if entry["format"] != FORMAT:
             return _missed(path, f"has format {entry['format']}, this version reads {FORMAT}")
-        if canonical_json(entry["key"]) != canonical_json(dict(key_fields)):
+        own = dict(key_fields)  # most often equal as it is; else as JSON has it, lists for tuples
+        if entry["key"] != own and canonical_json(entry["key"]) != canonical_json(own):
             return _missed(path, "answers another question")
         return entry["value"]
 

@@ -18,31 +18,31 @@ from explicate.runtime.fingerprint import canonical_json
 BLOCK = 1 << 16  # bytes read at a time while looking for the end of the last whole line
 
 
-def append(path: str | Path, record: Any) -> None:
-    """Add `record` as one line and return once it is on the disk.
+def append(path: str | Path, *records: Any) -> None:
+    """Add each record as one line and return once they are on the disk.
 
-    Many processes may append to one file. What a killed writer left of a line is cut off first, so that it cannot
-    damage the next one.
+    Many processes may append to one file; the records of one call stay together. What a killed writer left of a line
+    is cut off first, so that it cannot damage the next one.
 
     Raises
     ------
-    InputError : the record is not JSON, or holds NaN or an infinity.
+    InputError : a record is not JSON, or holds NaN or an infinity; none is written.
     OutputError : the file cannot be written.
     """
     path = Path(path)
     try:
-        line = canonical_json(record).encode() + b"\n"
+        lines = b"".join(canonical_json(record).encode() + b"\n" for record in records)
     except (TypeError, ValueError) as error:
         raise InputError(f"cannot log to {path.name}: {error}; records are JSON without NaN or infinity") from error
     with locked(path) as file:
         try:
             _cut_torn_line(file)
-            written = os.write(file, line)
+            written = os.write(file, lines)
             os.fsync(file)
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}; make room or choose another") from error
-        if written < len(line):  # a full disk: the torn line is dropped by the next reader or writer
-            raise OutputError(f"cannot write {path}: only {written} of {len(line)} bytes fitted; make room")
+        if written < len(lines):  # a full disk: the torn line is dropped by the next reader or writer
+            raise OutputError(f"cannot write {path}: only {written} of {len(lines)} bytes fitted; make room")
 
 
 def read(path: str | Path) -> list[Any]:

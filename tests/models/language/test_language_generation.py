@@ -9,7 +9,7 @@ import torch
 from explicate.core.cost import measure
 from explicate.core.interventions import Ablate, Edit, Patch, Scale, Steer
 from explicate.core.sites import LAYERED
-from explicate.errors import InputError
+from explicate.errors import InputError, NonFiniteScoreError, WindowError
 from explicate.models.language import LanguageModel
 
 PROMPTS = ["When John and Mary went to the store, John gave a drink to", "The cat", "Is the value 3.14 today? Nobody"]
@@ -55,6 +55,33 @@ def test_greedy_equals_transformers_one_by_one(causal):
     texts = causal.generate(PROMPTS, max_new_tokens=STEPS)
     assert texts == [causal.tokenizer.decode(ids, skip_special_tokens=True) for ids in expected]
     assert len({tuple(ids) for ids in expected}) == 3
+
+
+def test_prompts_that_begin_alike_are_read_as_if_alone(causal):
+    """The common beginning is read once, the rest in groups; many rows, every length, some that end before others."""
+    beginning = "When John and Mary went to the store, John gave a drink to Mary."
+    prompts = [f"{beginning} {' '.join(['Anna', 'and', 'Tom'] * 6)[: 3 + 2 * number]}" for number in range(20)]
+    prompts = prompts[::2] + prompts[1::2]
+    expected = [plainly(causal, prompt) for prompt in prompts]
+    assert causal.generate_tokens(prompts, max_new_tokens=STEPS) == expected
+    assert causal.generate_tokens(prompts[:1] * 9, max_new_tokens=STEPS) == expected[:1] * 9
+    assert len({tuple(ids) for ids in expected}) > 3
+
+
+def test_the_logits_of_a_prefill_are_those_of_each_prompt_alone(causal):
+    prompts = [f"The cat sat on the mat. The dog did not; {'it ran away ' * number}!" for number in range(1, 5)] * 5
+    inputs = causal.encode(sorted(prompts, key=len))
+    steps = causal._steps(inputs, 3)
+    expected = np.concatenate([causal.predict(row[None]) for row in inputs])
+    np.testing.assert_allclose(next(steps).numpy(), expected, atol=5e-5)
+    token = torch.full((len(inputs),), 7)
+    longer = [np.append(row[row >= 0], 7)[None] for row in inputs]
+    expected = np.concatenate([causal.predict(row) for row in longer])
+    np.testing.assert_allclose(steps.send((token, None)).numpy(), expected, atol=5e-5)
+    keep = torch.arange(0, len(inputs), 3)
+    longer = [np.append(longer[row], 9)[None] for row in keep.tolist()]
+    expected = np.concatenate([causal.predict(row) for row in longer])
+    np.testing.assert_allclose(steps.send((torch.full((len(keep),), 9), keep)).numpy(), expected, atol=5e-5)
 
 
 def test_smollm2_greedy_equals_transformers(smollm2):
@@ -258,3 +285,35 @@ def test_a_value_for_every_prompt_token_says_why_it_does_not_fit_a_new_one(llama
         llama.generate("The cat sat", max_new_tokens=3)
     with llama.intervene(Ablate(site, "mean", reference=own[:, -1])):
         assert llama.generate("The cat sat", max_new_tokens=3)
+
+
+def test_a_model_that_breaks_down_writes_nothing(llama):
+    with llama.intervene(Scale("logits", float("nan"))), pytest.raises(NonFiniteScoreError, match="while it wrote"):
+        llama.generate(PROMPTS, max_new_tokens=2)
+
+
+def test_one_seed_for_each_row_makes_draws_independent_of_the_batch(llama):
+    options = {"max_new_tokens": STEPS, "temperature": 1.0}
+    together = llama.generate_tokens(PROMPTS, seed=[5, 6, 7], **options)
+    assert together[::-1] == llama.generate_tokens(PROMPTS[::-1], seed=[7, 6, 5], **options)
+    assert [
+        llama.generate_tokens(p, seed=[s], **options)[0] for p, s in zip(PROMPTS, (5, 6, 7), strict=True)
+    ] == together
+    with pytest.raises(InputError, match="2 seeds for 3 prompts"):
+        llama.generate(PROMPTS, seed=[1, 2])
+
+
+def test_what_is_known_of_each_continuation(llama):
+    """Log-probabilities are those of the whole text, and a longer text than the window is an error of its own."""
+    found = llama.write(PROMPTS, max_new_tokens=STEPS, alternatives=3)
+    for prompt, one in zip(PROMPTS, found, strict=True):
+        ids = llama.encode(prompt)[0].tolist()
+        with torch.no_grad():
+            logits = llama.module(torch.tensor([ids + one.ids])).logits[0].log_softmax(-1)[len(ids) - 1 : -1]
+        own = [float(row[token]) for row, token in zip(logits, one.ids, strict=True)]
+        np.testing.assert_allclose(one.log_probabilities, own, atol=2e-5)
+        best = logits.topk(3)
+        assert [[token for token, _ in row] for row in one.alternatives] == best.indices.tolist()
+        assert not one.ended
+    with pytest.raises(WindowError):
+        llama.write(PROMPTS, max_new_tokens=500)

@@ -18,14 +18,20 @@ import numpy as np
 
 from explicate.core.capabilities import Array, Floats
 from explicate.core.cost import spend
-from explicate.errors import InputError
+from explicate.errors import InputError, NonFiniteScoreError, WindowError
 from explicate.models.language import tokens
+from explicate.models.language.key_values import reserved_cache
+from explicate.models.language.positions import Frame
+from explicate.models.language.prefill import prefill
+from explicate.models.language.sampling import Choose, Written, chooser, note_shares
 from explicate.runtime.seeds import generator
 
 if TYPE_CHECKING:
     import torch
 
-ROWS_AT_ONCE = 16
+ROWS_AT_ONCE = 32  # one batch of 32 writes nearly twice the tokens a second of four batches of 8
+COLUMNS_AT_ONCE = 1 << 13  # of prompts and continuations together, padding included: it bounds the cache's memory
+MOST_RUNNING = 0.75  # once so few rows of a batch still run, the others are taken out of it
 LOGITS_AT_ONCE = 1 << 26
 
 
@@ -49,6 +55,8 @@ class Generation:
         _active: list[Any]
         _chunks: Any
         _kept: Any
+        _keeps_rows_together: Any
+        chunk: int | None
         _evaluated: Any
         _logits: Any
 
@@ -61,7 +69,7 @@ class Generation:
         top_k: int = 0,
         top_p: float = 1.0,
         stop: Sequence[str] = (),
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
     ) -> list[str]:
         """One continuation per prompt, special tokens left out.
 
@@ -71,25 +79,25 @@ class Generation:
         temperature : 0 takes the token with the highest logit; above 0 tokens are drawn.
         top_k, top_p : draw among the k likeliest tokens (0: all), or the fewest that reach this probability.
         stop : a continuation ends before the first of these texts.
-        seed : draws of row i depend on this and i only, not on the batch.
+        seed : draws of row i depend on this and i only, not on the batch; one seed for each row makes them depend on
+            that alone.
         """
-        found = []
-        for ids in self.generate_tokens(
-            prompts,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            stop=stop,
-            seed=seed,
-        ):
-            text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
-            for end in stop:
-                text = text.split(end, 1)[0]
-            found.append(text)
-        return found
+        options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
+        written = self.write(prompts, **options, top_k=top_k, top_p=top_p, stop=stop)
+        return [self.written_text(one.ids, stop) for one in written]
 
-    def generate_tokens(
+    def generate_tokens(self, prompts: Any, **options: Any) -> list[list[int]]:
+        """As `generate`, as token ids; an end-of-text token is kept."""
+        return [one.ids for one in self.write(prompts, **options)]
+
+    def written_text(self, ids: Sequence[int], stop: Sequence[str] = ()) -> str:
+        """The text of a continuation, without special tokens and up to the first stop text."""
+        text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
+        for end in stop:
+            text = text.split(end, 1)[0]
+        return text
+
+    def write(
         self,
         prompts: Any,
         *,
@@ -98,99 +106,156 @@ class Generation:
         top_k: int = 0,
         top_p: float = 1.0,
         stop: Sequence[str] = (),
-        seed: int = 0,
-    ) -> list[list[int]]:
-        """As `generate`, as token ids; an end-of-text token is kept."""
+        seed: int | Sequence[int] = 0,
+        alternatives: int = 0,
+    ) -> list[Written]:
+        """As `generate`, with all that is known of each continuation.
+
+        Prompts are ordered by length and go through in batches; a row that has ended makes room.
+
+        Parameters
+        ----------
+        alternatives : above 0, keep log-probabilities, and those of so many likeliest tokens at each place.
+
+        Raises
+        ------
+        WindowError : a prompt and its continuation are more than the model takes.
+        """
         if max_new_tokens < 1:
             raise InputError(f"max_new_tokens is {max_new_tokens}; ask for at least 1")
         if temperature < 0 or top_k < 0 or not 0 < top_p <= 1:
             raise InputError("temperature and top_k must be 0 or more, top_p above 0 and at most 1")
         inputs = self.encode(prompts)
-        longest = getattr(self.config, "max_position_embeddings", None)
+        if not isinstance(seed, int) and len(seed) != len(inputs):
+            raise InputError(f"{len(seed)} seeds for {len(inputs)} prompts: give one for all, or one each")
         lengths = tokens.lengths_of(inputs)
-        if longest is not None and (lengths + max_new_tokens > longest).any():
-            raise InputError(
-                f"a prompt of {int(lengths.max())} tokens and {max_new_tokens} new ones are more than the {longest} "
-                f"that {self.name!r} takes"
+        if self.window is not None and (lengths + max_new_tokens > self.window).any():
+            raise WindowError(
+                f"a prompt of {int(lengths.max())} tokens and {max_new_tokens} new ones are more than the "
+                f"{self.window} that {self.name!r} takes"
             )
-        found: list[list[int]] = [[] for _ in inputs]
-        for chunk in self._chunks(inputs):
-            size = len(chunk) if self._active else ROWS_AT_ONCE
-            for start in range(0, len(chunk), size):
-                rows = chunk[start : start + size]
-                draws = [generator(seed, int(row)) for row in rows] if temperature else []
+        found: list[Written] = [Written() for _ in inputs]
+        for rows in self.batches(lengths, max_new_tokens):
+            seeds = [(seed, int(row)) if isinstance(seed, int) else (seed[row],) for row in rows]
+            choose = chooser([generator(*parts) for parts in seeds] if temperature else [], temperature, top_k, top_p)
 
-                def write(rows: Array = rows, draws: list[np.random.Generator] = draws) -> None:
-                    choose = _chooser(draws, temperature, top_k, top_p)
-                    for row, ids in zip(rows, self._written(inputs[rows], max_new_tokens, choose, stop), strict=True):
-                        found[row] = ids
+            def write(rows: Array = rows, choose: Choose = choose) -> None:
+                self._write([found[row] for row in rows], inputs[rows], max_new_tokens, choose, stop, alternatives)
 
-                self._evaluated(rows, write)
+            self._evaluated(rows, write)
         return found
 
-    def _written(self, inputs: Array, count: int, choose: Any, stop: Sequence[str]) -> list[list[int]]:
+    @property
+    def window(self) -> int | None:
+        """Most tokens of a prompt and its continuation together; None where the configuration says nothing."""
+        found = getattr(self.config, "max_position_embeddings", None)
+        return None if found is None else int(found)
+
+    def batches(self, lengths: Array, max_new_tokens: int) -> Iterator[Array]:
+        """Numbers of the prompts that are written to together, of similar length; lengths are (prompt,)."""
+        if self._keeps_rows_together():
+            yield np.arange(len(lengths))
+        else:
+            rows = min(self.chunk or ROWS_AT_ONCE, ROWS_AT_ONCE)
+            yield from tokens.by_length(lengths + max_new_tokens, COLUMNS_AT_ONCE, rows)
+
+    def _write(
+        self,
+        written: list[Written],
+        inputs: Array,
+        count: int,
+        choose: Choose,
+        stop: Sequence[str],
+        alternatives: int,
+    ) -> None:
         import torch
 
-        ends = torch.tensor(self._end_tokens())
-        written: list[list[int]] = [[] for _ in inputs]
-        open_rows = np.ones(len(inputs), dtype=bool)
-        steps = self._steps(inputs)
+        ends = set(self._end_tokens())
+        running = list(range(len(inputs)))  # rows of the batch, in order; those that have ended are taken out
+        steps = self._steps(inputs, count)
         logits = next(steps)
         for step in range(count):
-            chosen = choose(logits)
-            for row in np.flatnonzero(open_rows):
-                written[row].append(int(chosen[row]))
-                text = self.tokenizer.decode(written[row]) if stop else ""
-                if bool((ends == chosen[row]).any()) or any(end in text for end in stop):
-                    open_rows[row] = False
-            if not open_rows.any() or step == count - 1:
+            if bool(logits.isnan().any()):
+                raise NonFiniteScoreError(f"the model {self.name!r} gave logits that are NaN while it wrote")
+            chosen = choose(logits, running)
+            if alternatives:
+                lines = [Written() if written[row].ended else written[row] for row in running]
+                note_shares(lines, logits, chosen, alternatives)
+            for row, token in zip(running, chosen.tolist(), strict=True):
+                one = written[row]
+                if not one.ended:
+                    one.ids.append(token)
+                    one.ended = token in ends or bool(stop and self._stopped(one.ids, stop))
+            going = [place for place, row in enumerate(running) if not written[row].ended]
+            if not going or step == count - 1:
                 break
-            spend(evaluations=int(open_rows.sum()))
-            chosen[~torch.as_tensor(open_rows)] = self.blank_token
-            logits = steps.send(chosen)
+            spend(evaluations=len(going))
+            keep = None
+            if len(going) <= len(running) * MOST_RUNNING and not self._active:  # interventions may have values for rows
+                keep = torch.tensor(going)
+                running, chosen = [running[place] for place in going], chosen[keep]
+            ended = torch.tensor([written[row].ended for row in running])
+            logits = steps.send((chosen.masked_fill(ended, self.blank_token), keep))
         steps.close()
-        return written
 
-    def _steps(self, inputs: Array) -> Any:
-        """A coroutine: gives logits (sample, vocabulary), is sent the tokens (sample,) that follow."""
+    def _stopped(self, ids: Sequence[int], stop: Sequence[str]) -> bool:
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return any(end in text for end in stop)
+
+    def _steps(self, inputs: Array, count: int) -> Any:
+        """A coroutine: gives logits (row, vocabulary), is sent the tokens (row,) that follow, and which rows stay."""
         import torch
-        from transformers import DynamicCache
 
         batch = self.batch(inputs)
-        frame, mask, positions = batch.frame, batch.mask, batch.position_ids
-        cache = DynamicCache()
-        embeddings = None
-        ids = None
+        frame, mask = batch.frame, batch.mask
+        with torch.no_grad():
+            if self._active or batch.empty is not None:
+                cache = reserved_cache(frame.width + count)
+                logits = self._pass(frame, batch, mask, batch.position_ids, cache)
+            else:
+                logits, cache = prefill(self.module, batch, frame.width + count)
         while True:
-            with torch.no_grad(), self.framed(frame):
-                if ids is None:
-                    embeddings = self.embeddings(batch)
-                else:
-                    embeddings = self.embed_visited(self.module.get_input_embeddings()(ids[:, None]))
-                outputs = self.module(
-                    inputs_embeds=embeddings,
-                    attention_mask=mask,
-                    position_ids=positions,
-                    past_key_values=cache,
-                    use_cache=True,
-                    logits_to_keep=self._kept() if ids is None else 1,
-                )
-                logits = self.logits_visited(outputs.logits)[:, -1].float().cpu()
-            ids = (yield logits).to(batch.ids.device)
+            ids, keep = yield logits.float().cpu()
+            ids = ids.to(batch.ids.device)
+            if keep is not None:
+                keep = keep.to(batch.ids.device)
+                cache.batch_select_indices(keep)
+                frame, mask = frame.rows(keep), None if mask is None else mask[keep]
             positions = frame.totals[:, None]
             frame = frame.grown()
             if mask is not None:
                 mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+            with torch.no_grad():
+                logits = self._pass(frame, ids, mask, positions, cache)
+
+    def _pass(self, frame: Frame, read: Any, mask: Any, positions: Any, cache: Any) -> torch.Tensor:
+        """Logits after the last column, as interventions have them; `read` is a batch of prompts, or a token a row."""
+        with self.framed(frame):
+            if isinstance(read, tokens.Batch):
+                embeddings, kept = self.embeddings(read), self._kept()
+            else:
+                embeddings, kept = self.embed_visited(self.module.get_input_embeddings()(read[:, None])), 1
+            outputs = self.module(
+                inputs_embeds=embeddings,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=kept,
+            )
+            found: torch.Tensor = self.logits_visited(outputs.logits)[:, -1]
+        return found
 
     def _end_tokens(self) -> list[int]:
         found = getattr(getattr(self.module, "generation_config", None), "eos_token_id", None)
         found = self.tokenizer.eos_token_id if found is None else found
         return [] if found is None else list(found) if isinstance(found, list | tuple) else [int(found)]
 
-    def log_probabilities(self, prompts: Sequence[str], continuations: Sequence[str]) -> list[Floats]:
+    def log_probabilities(self, prompts: Sequence[Any], continuations: Sequence[Any]) -> list[Floats]:
         """Log-probability of each token of each continuation after its prompt.
 
         Prompt and continuation become tokens each on its own, so a continuation inside a sentence starts with a space.
+        Either may be given as token ids.
         Positions of interventions count in the prompt.
         """
         if isinstance(prompts, str) or isinstance(continuations, str) or len(prompts) != len(continuations):
@@ -199,8 +264,8 @@ class Generation:
         heads = [row[row != tokens.ABSENT] for row in first]
         tails = []
         for number, text in enumerate(continuations):
-            ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-            if not ids:
+            ids = self.tokenizer(text, add_special_tokens=False)["input_ids"] if isinstance(text, str) else text
+            if not len(ids):
                 raise InputError(f"continuation {number} is empty; give at least one token")
             tails.append(np.asarray(ids, dtype=np.int64))
         inputs = self.encode([np.concatenate(pair).tolist() for pair in zip(heads, tails, strict=True)])
@@ -235,25 +300,3 @@ class Generation:
             shares = logits[row, -size - 1 : -1].float().log_softmax(-1)
             found.append(shares.gather(1, batch.ids[row, -size:, None])[:, 0].cpu().numpy())
         return found
-
-
-def _chooser(draws: list[np.random.Generator], temperature: float, top_k: int, top_p: float) -> Any:
-    def greedy(logits: torch.Tensor) -> torch.Tensor:
-        return logits.argmax(dim=-1)
-
-    def drawn(logits: torch.Tensor) -> torch.Tensor:
-        import torch
-
-        shares = (logits.double() / temperature).softmax(-1).numpy()
-        return torch.tensor([_draw(row, rng, top_k, top_p) for row, rng in zip(shares, draws, strict=True)])
-
-    return drawn if draws else greedy
-
-
-def _draw(shares: Floats, rng: np.random.Generator, top_k: int, top_p: float) -> int:
-    order = np.argsort(-shares, kind="stable")
-    keep = len(order) if top_k == 0 else min(top_k, len(order))
-    reached = np.cumsum(shares[order])
-    keep = min(keep, int(np.searchsorted(reached, top_p * (1 - 1e-12)) + 1))
-    order = order[:keep]
-    return int(rng.choice(order, p=shares[order] / shares[order].sum()))

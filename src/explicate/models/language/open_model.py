@@ -53,6 +53,11 @@ class OpenModel(TokenModel):
             stack.callback(self._forget, parts)
             yield self
 
+    @property
+    def intervened(self) -> bool:
+        """Whether any intervention is in force."""
+        return bool(self._active)
+
     def capture(self, inputs: Any, sites: Sequence[Site | str]) -> Activations:
         """Activations at `sites`, after the interventions in force.
 

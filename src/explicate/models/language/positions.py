@@ -93,6 +93,10 @@ class Frame:
         """The frame after one more token in each row."""
         return Frame(self.starts, self.lengths, self.totals + 1, self.width + 1, self.ragged)
 
+    def rows(self, keep: torch.Tensor) -> Frame:
+        """The frame of the rows with these numbers."""
+        return Frame(self.starts[keep], self.lengths[keep], self.totals[keep], self.width, self.ragged)
+
     def select(self, site: Site, columns: int) -> Selection | None:
         """The columns of `site` among the last `columns`; None where none of them is there (any more)."""
         import torch

@@ -69,6 +69,8 @@ class TokenModel(Model):
         self.head_handlers: dict[int, list[tuple[Site, Handler]]] = {}
         self._active: list[Intervention] = []
         self._weights_fingerprint = fingerprint
+        self._weights_seen = stamps(self.module)
+        self._changes_seen: tuple[dict[str, Stamp], str] = ({}, "")
         self._special = np.array(sorted(set(tokenizer.all_special_ids)), dtype=np.int64)
 
     # -- layout ----------------------------------------------------------------------------------------------------
@@ -257,11 +259,32 @@ class TokenModel(Model):
         return found
 
     def _own_fingerprint(self) -> str:
+        """A hash of the weights, and of those changed, or added by an adapter, since the handle was made."""
         if self._weights_fingerprint is None:
             weights = [[key, value.detach().float().cpu().numpy()] for key, value in self.module.state_dict().items()]
             self._weights_fingerprint = digest(str(self.module), weights)
-        return self._weights_fingerprint
+            self._weights_seen = stamps(self.module)
+        now = stamps(self.module)
+        if {stamp[0] for stamp in now.values()}.isdisjoint(stamp[0] for stamp in self._weights_seen.values()):
+            self._weights_seen = now  # moved to another device as a whole: the values are the same
+        if now == self._weights_seen:
+            return self._weights_fingerprint
+        if now != self._changes_seen[0]:
+            parameters = dict(self.module.named_parameters())
+            names = sorted(name for name, stamp in now.items() if self._weights_seen.get(name) != stamp)
+            values = [[name, parameters[name].detach().float().cpu().numpy()] for name in names]
+            gone = sorted(self._weights_seen.keys() - now.keys())
+            self._changes_seen = (now, digest(self._weights_fingerprint, values, gone))
+        return self._changes_seen[1]
 
     def _keeps_rows_together(self) -> bool:
         """Whether what is in force has values for single rows, so that all of them must run together and in order."""
         return False
+
+
+Stamp = tuple[str, int, int]
+
+
+def stamps(module: Any) -> dict[str, Stamp]:
+    """Each parameter's device, place and number of writes: a cheap sign of changed values."""
+    return {n: (str(p.device), p.data_ptr(), p._version) for n, p in module.named_parameters()}
