@@ -154,9 +154,7 @@ class Effects(Explanation):
 
     def site_at(self, place: tuple[Any, ...]) -> Site:
         """The site at one place of the array, given by its indices without the sample's."""
-        labels = {
-            dim: self.data[dim].values[int(index)] for dim, index in zip(self.place_dims, place, strict=True)
-        }
+        labels = {dim: self.data[dim].values[int(index)] for dim, index in zip(self.place_dims, place, strict=True)}
         position = labels.get("position", self.data.attrs.get("position"))
         return Site(
             str(labels.get("part", self.data.attrs.get("part"))),

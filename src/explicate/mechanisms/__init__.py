@@ -1,0 +1,22 @@
+"""Mechanisms: what the parts of a language model do, found and tested by thousands of changes at once."""
+
+from explicate.mechanisms.attribution_patching import AttributionPatching, attribution_patching, confirmed
+from explicate.mechanisms.circuits import CircuitTest, check_circuit
+from explicate.mechanisms.path_patching import PathPatching, path_patching
+from explicate.mechanisms.subspace import AlignmentSearch, interchanged
+from explicate.mechanisms.sweep import Sweep, effects_of, sweep
+
+__all__ = [
+    "AlignmentSearch",
+    "AttributionPatching",
+    "CircuitTest",
+    "PathPatching",
+    "Sweep",
+    "attribution_patching",
+    "check_circuit",
+    "confirmed",
+    "effects_of",
+    "interchanged",
+    "path_patching",
+    "sweep",
+]

@@ -1,4 +1,4 @@
-"""Attention of rows that share their past: keys and values before the first changed column are one copy for all rows."""
+"""Attention of rows that share their past: keys and values before the first changed column exist once."""
 
 from __future__ import annotations
 

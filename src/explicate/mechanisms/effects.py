@@ -1,6 +1,6 @@
 """What a change does to the next token: logit, logit difference, probability, KL divergence, rank.
 
-Every figure is of the token after a prompt's last one. In a causal model a cut prompt gives the figure of an earlier one.
+Every figure is of the token after a prompt's last one. A cut prompt gives the figure of an earlier one.
 """
 
 from __future__ import annotations

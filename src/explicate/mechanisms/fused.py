@@ -152,8 +152,8 @@ class _Block:
         self.mlp = block.mlp
         self.after_mlp = None if layout.mlp_out.path == "mlp" else block.get_submodule(layout.mlp_out.path)
         self.width = int(self.attention.head_dim)
-        self.query_norm = getattr(self.attention, "q_norm", None)
-        self.key_norm = getattr(self.attention, "k_norm", None)
+        self.query_norm: Any = getattr(self.attention, "q_norm", None)
+        self.key_norm: Any = getattr(self.attention, "k_norm", None)
         window = getattr(self.attention, "sliding_window", None)
         if model.config.model_type == "mistral":
             window = model.config.sliding_window
@@ -275,26 +275,26 @@ class _Pass:
         for group in self.groups:
             row = group.rows[0]
             size, wide = group.active, group.columns if ends is None else 1
-            past = [
-                x[self.layer][row.sample, :, : row.first].repeat_interleave(repeat, dim=0)
-                for x in (self.engine.runs.keys, self.engine.runs.values)
-            ]
-            new = [
-                x[group.offset : group.offset + size * group.columns].view(size, group.columns, *x.shape[1:])
-                for x in (k, v)
-            ]
+            mine = slice(group.offset, group.offset + size * group.columns)
             part = Part(
                 q[asked : asked + size * wide].view(size, wide, *q.shape[1:]),
-                *new,
-                *past,
-                first=row.first,
-                window=block.window,
-                scaling=block.scaling,
-                softcap=block.softcap,
+                k[mine].view(size, group.columns, *k.shape[1:]),
+                v[mine].view(size, group.columns, *v.shape[1:]),
+                self._past(self.engine.runs.keys, row, repeat),
+                self._past(self.engine.runs.values, row, repeat),
+                row.first,
+                block.window,
+                block.scaling,
+                block.softcap,
             )
             asked += size * wide
             found.append(attend(part, self._visitor(group, wide)).flatten(0, 1))
         return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _past(self, cached: list[torch.Tensor], row: Row, repeat: int) -> torch.Tensor:
+        """Keys or values before the columns that run again, (head, column, width)."""
+        found = cached[self.layer][row.sample, :, : row.first]
+        return found.repeat_interleave(repeat, dim=0) if repeat > 1 else found
 
     def _visitor(self, group: Group, wide: int) -> Any:
         """What shows scores and pattern (row, head, query, key) of a group to the changes there; None without any."""

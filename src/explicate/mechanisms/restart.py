@@ -8,7 +8,7 @@ those of weights and of module paths must go, as must all while other interventi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from explicate.core.capabilities import Array, Targets
 from explicate.core.cost import spend
-from explicate.core.interventions import Edit, Intervention, Patch, Steer, Together
+from explicate.core.interventions import Edit, Interchange, Intervention, Patch, Steer, Together
 from explicate.core.sites import Site
 from explicate.errors import CapabilityError, InputError, ModelError
 from explicate.mechanisms import fused, rows, runs
@@ -87,22 +87,21 @@ class Measured:
     forwards: float = 0.0
 
 
-@dataclass(eq=False)
-class _Batch:
-    """Prompts of equal length that run together."""
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Prompts of equal length that run together: their numbers, ids (sample, token), and their sources'."""
 
     numbers: Array
     ids: Array
     sources: Array | None
-    found: dict[str, Any] = field(default_factory=dict)
 
 
 def measured(job: Job) -> Measured:
     """Find the figure of every variant on every prompt."""
     way = job.way or fastest_way(job.model)
-    parts = [_batch_measured(job, batch, way) for batch in _batches(job)]
+    parts = [_batch_measured(job, batch, way) for batch in batches(job.ids, job.sources)]
     first = parts[0]
-    samples = np.concatenate([batch.numbers for batch in _batches(job)])
+    samples = np.concatenate([batch.numbers for batch in batches(job.ids, job.sources)])
     order = np.argsort(samples)
 
     def joined(name: str) -> Any:
@@ -148,23 +147,25 @@ def parts_of(variant: Intervention | Together) -> Variant:
 # -- batches -----------------------------------------------------------------------------------------------------------
 
 
-def _batches(job: Job) -> Iterator[_Batch]:
-    lengths = tokens.lengths_of(job.ids)
-    others = lengths if job.sources is None else tokens.lengths_of(job.sources)
+def batches(ids: Array, sources: Array | None = None) -> Iterator[Batch]:
+    """Prompts of equal length, and sources of equal length, as many as are kept at once."""
+    lengths = tokens.lengths_of(ids)
+    others = lengths if sources is None else tokens.lengths_of(sources)
     for pair in np.unique(np.stack([lengths, others]), axis=1).T:
         same = np.flatnonzero((lengths == pair[0]) & (others == pair[1]))
         size = max(1, PROMPT_TOKENS // int(pair.max()))
         for start in range(0, len(same), size):
             numbers = same[start : start + size]
-            sources = None if job.sources is None else runs.compact(job.sources, numbers)
-            yield _Batch(numbers, runs.compact(job.ids, numbers), sources)
+            other = None if sources is None else runs.compact(sources, numbers)
+            yield Batch(numbers, runs.compact(ids, numbers), other)
 
 
-def _batch_measured(job: Job, batch: _Batch, way: Way) -> Measured:
+def _batch_measured(job: Job, batch: Batch, way: Way) -> Measured:
     import torch
 
     with torch.no_grad():
-        base, captured, source_states = _untouched(job, batch, way)
+        base, other = untouched(job.model, batch, job.record, way)
+        captured = {} if other is None else other.recorded
         targets = None if job.targets is None else job.targets[batch.numbers]
         readout = Readout.of(job.model, job.metric, targets, base.state)
         samples = np.arange(len(batch.ids))
@@ -175,11 +176,11 @@ def _batch_measured(job: Job, batch: _Batch, way: Way) -> Measured:
         found = Measured(
             values,
             readout.untouched(),
-            None if source_states is None else readout.from_states(source_states, samples),
+            None if other is None else readout.from_states(other.state, samples),
             readout.metric,
             readout.targets,
             way,
-            forwards=len(batch.ids) * (1 if source_states is None else 2),
+            forwards=len(batch.ids) * (1 if other is None else 2),
         )
         together = [number for number, fits in enumerate(entire) if fits]
         if together:
@@ -193,19 +194,17 @@ def _batch_measured(job: Job, batch: _Batch, way: Way) -> Measured:
         return found
 
 
-def _untouched(job: Job, batch: _Batch, way: Way) -> tuple[Runs, Captured, Any]:
-    """The prompts' own run, the sources' activations, and the sources' final states."""
-    cache = way == "fused"
-    masks = way == "own blocks"
+def untouched(model: LanguageModel, batch: Batch, record: Sequence[Site], way: Way) -> tuple[Runs, Runs | None]:
+    """The prompts' own runs and the sources', in one pass where lengths agree; with what is to be recorded."""
+    cache, masks = way == "fused", way == "own blocks"
     count = len(batch.ids)
     if batch.sources is None:
-        return runs.run(job.model, batch.ids, cache=cache, masks=masks), {}, None
+        return runs.run(model, batch.ids, record, cache, masks), None
     if batch.sources.shape == batch.ids.shape:
-        both = runs.run(job.model, np.concatenate([batch.ids, batch.sources]), job.record, cache, masks)
-        other = both.part(slice(count, None))
-        return both.part(slice(count)), other.recorded, other.state
-    other = runs.run(job.model, batch.sources, job.record, cache=False)
-    return runs.run(job.model, batch.ids, cache=cache, masks=masks), other.recorded, other.state
+        both = runs.run(model, np.concatenate([batch.ids, batch.sources]), record, cache, masks)
+        return both.part(slice(count)), both.part(slice(count, None))
+    other = runs.run(model, batch.sources, record, cache=False)
+    return runs.run(model, batch.ids, cache=cache, masks=masks), other
 
 
 def _check(model: LanguageModel, variants: Sequence[Variant]) -> None:
@@ -235,7 +234,7 @@ def _restarted(
         for number in numbers
         for sample in range(len(base.ids))
     ]
-    engine = FusedBlocks(base) if found.way == "fused" else OwnBlocks(base)
+    engine = engine_for(base, found.way)
     control = Row.of(-1, 0, (), base.tokens)
     for chunk in rows.chunks([control, *planned], job.model.head_count, job.tokens_at_once):
         states = finished(job.model, engine.states(chunk)[0])
@@ -262,6 +261,11 @@ def _restarted(
         spend(evaluations=ceil(done))
         found.forwards += done
     return None
+
+
+def engine_for(base: Runs, way: Way) -> FusedBlocks | OwnBlocks:
+    """What runs rows from the untouched runs."""
+    return FusedBlocks(base) if way == "fused" else OwnBlocks(base)
 
 
 def work(row: Row, base: Runs) -> float:
@@ -299,7 +303,7 @@ def writes_of(variant: Variant, sample: int, base: Runs) -> list[Write]:
 
 def _for_sample(part: Intervention, sample: int, samples: int) -> Intervention:
     """The part of an intervention that is for one prompt, where its value has an axis for them."""
-    name = "value" if isinstance(part, Patch) else "direction" if isinstance(part, Steer) else None
+    name = "value" if isinstance(part, Patch | Interchange) else "direction" if isinstance(part, Steer) else None
     if name is None:
         return part
     value = getattr(part, name)

@@ -72,9 +72,7 @@ class Runs:
         )
 
 
-def run(
-    model: LanguageModel, ids: Array, record: Sequence[Site] = (), cache: bool = True, masks: bool = False
-) -> Runs:
+def run(model: LanguageModel, ids: Array, record: Sequence[Site] = (), cache: bool = True, masks: bool = False) -> Runs:
     """Send prompts of equal length through the model and keep what restarts need.
 
     Parameters
@@ -118,7 +116,7 @@ def run(
     return found
 
 
-def compact(ids: Array, rows: Sequence[int]) -> Array:
+def compact(ids: Array, rows: Sequence[int] | Array) -> Array:
     """Prompts of equal length without the padding of longer ones: (sample, token)."""
     return np.stack([ids[row][ids[row] != ABSENT] for row in rows])
 
