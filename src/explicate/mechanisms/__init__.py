@@ -4,7 +4,7 @@ from explicate.mechanisms.attribution_patching import AttributionPatching, attri
 from explicate.mechanisms.circuits import CircuitTest, check_circuit
 from explicate.mechanisms.path_patching import PathPatching, path_patching
 from explicate.mechanisms.subspace import AlignmentSearch, interchanged
-from explicate.mechanisms.sweep import Sweep, effects_of, sweep
+from explicate.mechanisms.sweep import Sweep, effects_of, logits_of, sweep
 
 __all__ = [
     "AlignmentSearch",
@@ -17,6 +17,7 @@ __all__ = [
     "confirmed",
     "effects_of",
     "interchanged",
+    "logits_of",
     "path_patching",
     "sweep",
 ]

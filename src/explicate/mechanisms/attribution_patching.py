@@ -52,7 +52,7 @@ class AttributionPatching(Parameterised):
     sites: str | tuple[str, ...] = "head_out"
     layers: tuple[int, ...] | None = None
     heads: Literal["each", "all"] | tuple[int, ...] = "each"
-    positions: Any = "each"
+    positions: Literal["each", "all"] | int | tuple[int, ...] = "each"
     metric: Metric | None = None
 
     def run(self, model: LanguageModel, inputs: Any, source: Any, target: Target = None) -> Effects:
@@ -63,9 +63,7 @@ class AttributionPatching(Parameterised):
         ids = prompts(model, inputs)
         given = paired(prompts(model, source), len(ids))
         lengths = tokens.lengths_of(ids)
-        places = Places.of(model, self.sites, self.layers, self.heads, self.positions, int(lengths.max()))
-        if self.positions == "each" and len(np.unique(lengths)) > 1:
-            raise InputError("the prompts differ in length; give positions from the end, such as positions=(-1, -2)")
+        places = Places.of(model, self.sites, self.layers, self.heads, self.positions, lengths)
         for kind in places.kinds:
             aligned(places.positions, kind, lengths, tokens.lengths_of(given))
         targets = resolved(model, ids, target)

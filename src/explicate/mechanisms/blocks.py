@@ -75,13 +75,12 @@ class OwnBlocks:
 
     def _arguments(self, layer: int, rows: int) -> dict[str, Any]:
         """What the block was given in the untouched run, for another number of equal prompts."""
-        samples = len(self.runs.ids)
 
         def fitted(value: Any) -> Any:
             if isinstance(value, tuple):
                 return tuple(fitted(item) for item in value)
-            if hasattr(value, "ndim") and value.ndim > 1 and value.shape[0] == samples:
-                return value[:1].expand(rows, *value.shape[1:])
+            if hasattr(value, "ndim") and value.ndim > 1 and value.shape[0] == 1:
+                return value.expand(rows, *value.shape[1:])
             return value
 
         return {name: fitted(value) for name, value in self.runs.arguments[layer].items()}

@@ -17,7 +17,9 @@ from explicate.models.language import LanguageModel
 if TYPE_CHECKING:
     import torch
 
-Metric: TypeAlias = Literal["logit", "logit-difference", "log-probability", "probability", "kl", "rank"]
+Metric: TypeAlias = Literal["logit", "logit-difference", "log-probability", "probability", "kl", "rank", "logits"]
+ALL_LOGITS: Literal["logits"] = "logits"
+"""No figure but all logits; for `logits_of`."""
 METRICS = ("logit", "logit-difference", "log-probability", "probability", "kl", "rank")
 LOGITS_AT_ONCE = 1 << 24
 TOKENS_OF_TARGETS = 2  # the most columns of the unembedding that a target needs
@@ -66,15 +68,16 @@ class Readout:
         """As `values`, in slices that fit into memory, checked: float64 (row,)."""
         import torch
 
-        found = np.empty(len(states))
+        found: list[Array] = []
         size = max(1, LOGITS_AT_ONCE // self.model.output_count)
         if self.metric in ("logit", "logit-difference"):
             size = max(size, len(states))
-        for start in range(0, len(states), size):
-            part = slice(start, start + size)
-            index = torch.as_tensor(samples[part], device=states.device)
-            found[part] = self.values(states[part], index).double().cpu().numpy()
-        return self._finite(found)
+        with torch.no_grad():
+            for start in range(0, len(states), size):
+                part = slice(start, start + size)
+                index = torch.as_tensor(samples[part], device=states.device)
+                found.append(self.values(states[part], index).double().cpu().numpy())
+        return self._finite(np.concatenate(found))
 
     def from_logits(self, logits: torch.Tensor, samples: Array) -> Array:
         """The figures (row,) of rows whose logits (row, vocabulary) are known."""
@@ -93,10 +96,13 @@ class Readout:
         return self.from_states(self.reference, np.arange(len(self.reference)))
 
     def _from_logits(self, logits: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
+        if self.metric == ALL_LOGITS:
+            return logits
         logits = logits.float() if logits.dtype.itemsize < 4 else logits
         targets = self._targets(logits)[samples]
         if self.metric == "kl":
-            before = self.logits(self.reference[samples]).to(logits.dtype).log_softmax(-1)
+            own, which = samples.unique(return_inverse=True)
+            before = self.logits(self.reference[own]).to(logits.dtype).log_softmax(-1)[which]
             after = logits.log_softmax(-1)
             return (before.exp() * (before - after)).sum(-1).clamp(min=0)
         pair = targets if targets.ndim == 2 else targets[:, None]
@@ -128,7 +134,7 @@ class Readout:
 
     def _finite(self, found: Array) -> Array:
         if not np.isfinite(found).all():
-            row = int(np.flatnonzero(~np.isfinite(found))[0])
+            row = int(np.argwhere(~np.isfinite(found))[0][0])
             raise NonFiniteScoreError(f"the model {self.model.name!r} gave NaN or infinity for row {row} of a sweep")
         return found
 
@@ -137,7 +143,7 @@ def checked_metric(metric: Metric | None, targets: Targets) -> Metric:
     """The metric, or the one that suits the targets."""
     if metric is None or (metric == "logit" and targets.ndim == 2):
         return "logit" if targets.ndim == 1 else "logit-difference"
-    if metric not in METRICS:
+    if metric not in (*METRICS, ALL_LOGITS):
         raise InputError(f"metric {metric!r} is unknown; use one of {', '.join(METRICS)}")
     if metric == "logit-difference" and targets.ndim == 1:
         raise TargetError('a logit difference needs two tokens: target=explicate.Contrast("Mary", "John")')

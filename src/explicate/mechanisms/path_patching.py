@@ -1,10 +1,10 @@
 """Path patching: what a head tells a later part of the model directly, all other heads held still.
 
 Two passes. A: the prompt with all heads frozen to their own values from the sender's position on, but the sender,
-which gets the source's value there; MLPs recompute (or are frozen too), and the receivers' inputs are kept. B: the prompt with
-the receivers' inputs replaced by those. With heads frozen, nothing can leave the sender's position, so pass A runs that
-one column for all senders at once. Source: Wang et al. (2023), "Interpretability in the Wild", section 3.1; Goldowsky-
-Dill et al. (2023), "Localizing Model Behavior with Path Patching".
+which gets the source's value there; MLPs recompute (or are frozen too), and the receivers' inputs are kept. B: the
+prompt with the receivers' inputs replaced by those. With heads frozen, nothing can leave the sender's position, so pass
+A runs that one column for all senders at once. Source: Wang et al. (2023), "Interpretability in the Wild", section 3.1;
+Goldowsky-Dill et al. (2023), "Localizing Model Behavior with Path Patching".
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class PathPatching(Parameterised):
         given = paired(prompts(model, source), len(ids))
         lengths = tokens.lengths_of(ids)
         position: Positions = self.position if isinstance(self.position, int) else "all"
-        places = Places.of(model, "head_out", self.layers, "each", position, int(lengths.max()))
+        places = Places.of(model, "head_out", self.layers, "each", position, lengths)
         receivers = self._receivers(model)
         columns = self._columns(ids, given, receivers)
         way = fastest_way(model)

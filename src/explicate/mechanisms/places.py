@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from explicate.core.sites import GLOBAL, HEADED, LAYERED, Site
 from explicate.errors import InputError, SiteError
 from explicate.mechanisms import runs
 from explicate.mechanisms.restart import Variant
+from explicate.mechanisms.rows import columns_of
 from explicate.models.language import LanguageModel, sites, tokens
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Places:
         layers: Sequence[int] | None,
         heads: Literal["each", "all"] | Sequence[int],
         positions: Positions,
-        longest: int,
+        lengths: Array,
     ) -> Places:
         """The places that a user named; a `SiteError` says what there is."""
         kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
@@ -71,14 +72,19 @@ class Places:
         if isinstance(positions, str):
             if positions not in ("each", "all"):
                 raise InputError(f"positions {positions!r} is unknown; use 'each', 'all' or numbers")
-            chosen = tuple(range(longest)) if positions == "each" else None
+            if positions == "each" and lengths.min() < lengths.max():
+                raise InputError(
+                    f"the prompts have {lengths.min()} to {lengths.max()} tokens, so their positions do not "
+                    "correspond; give prompts of equal length, or positions from the end, such as positions=(-1, -2)"
+                )
+            chosen = tuple(range(int(lengths.max()))) if positions == "each" else None
         else:
             chosen = (positions,) if isinstance(positions, int | np.integer) else tuple(int(p) for p in positions)
         found = cls(kinds, chosen_layers, chosen_heads, chosen)
         if not (found.layers and found.kinds and found.heads != () and found.positions != ()):
             raise InputError("a sweep needs at least one kind, layer, head and position")
         for kind, layer, head in product(found.kinds, found.layers, found.heads or (None,)):
-            sites.check(model, Site(kind, layer, head))
+            columns_of(sites.check(model, Site(kind, layer, head, found.positions)), int(lengths.min()))
         return found
 
     @property
@@ -133,12 +139,15 @@ def means(model: LanguageModel, reference: Array, wanted: Sequence[Site], per_po
         raise InputError("scores and patterns belong to pairs of positions; their means need per_position=True")
     sums: dict[Site, Any] = {}
     counts = dict.fromkeys(wanted, 0)
+    seen_at = {site: site if per_position else replace(site, positions=None) for site in wanted}
     for length in np.unique(lengths):
         same = np.flatnonzero(lengths == length)
         size = max(1, 2048 // int(length))
         for start in range(0, len(same), size):
-            seen = runs.run(model, runs.compact(reference, same[start : start + size]), wanted, cache=False).recorded
-            for site, values in seen.items():
+            ids = runs.compact(reference, same[start : start + size])
+            seen = runs.run(model, ids, tuple(seen_at.values()), cache=False).recorded
+            for site in wanted:
+                values = seen[seen_at[site]]
                 over = values.double() if per_position else values.double().sum(dim=-2, keepdim=True)
                 sums[site] = sums.get(site, 0.0) + over.sum(dim=0, keepdim=True)
                 counts[site] += len(values) * (1 if per_position else values.shape[-2])

@@ -71,7 +71,8 @@ class Measured:
 
     Attributes
     ----------
-    values : (variant, sample). base, source : (sample,), of the untouched prompts and of the sources.
+    values : (variant, sample); all logits have a further axis. base, source : (sample,), of the untouched prompts and
+        of the sources.
     metric, targets : what was measured.
     way : how. drift : largest difference between the logits of an unchanged row and those of the model's own pass.
     forwards : the work, in whole forward passes of a prompt, untouched runs included.
@@ -106,7 +107,8 @@ def measured(job: Job) -> Measured:
 
     def joined(name: str) -> Any:
         found = [getattr(part, name) for part in parts]
-        return None if found[0] is None else np.concatenate(found, axis=-1)[..., order]
+        axis = 1 if name == "values" else 0
+        return None if found[0] is None else np.concatenate(found, axis=axis).take(order, axis=axis)
 
     targets = np.concatenate([part.targets for part in parts])[order]
     ways = {part.way for part in parts}
@@ -171,11 +173,12 @@ def _batch_measured(job: Job, batch: Batch, way: Way) -> Measured:
         samples = np.arange(len(batch.ids))
         variants = job.variants(captured, base.tokens)
         _check(job.model, variants)
-        values = np.empty((len(variants), len(batch.ids)))
+        base_values = readout.untouched()
+        values = np.empty((len(variants), *base_values.shape))
         entire = [way != "one by one" and _fits(variant, way) for variant in variants]
         found = Measured(
             values,
-            readout.untouched(),
+            base_values,
             None if other is None else readout.from_states(other.state, samples),
             readout.metric,
             readout.targets,
@@ -256,7 +259,7 @@ def _restarted(
             chosen = [chunk[i] for i in kept]
             samples = np.array([row.sample for row in chosen])
             values = readout.from_states(states[kept], samples)
-            found.values.reshape(-1)[[row.number for row in chosen]] = values
+            found.values.reshape(-1, *values.shape[1:])[[row.number for row in chosen]] = values
         done = sum(work(row, base) for row in chunk)
         spend(evaluations=ceil(done))
         found.forwards += done

@@ -34,7 +34,7 @@ class Runs:
     stream : for each layer the input of its block, (sample, token, width).
     keys, values : for each layer as the cache holds them, (sample, key/value head, token, head width); empty where the
         pass kept none.
-    arguments : for each layer the other arguments of its block.
+    arguments : for each layer the other arguments of its block, for one prompt.
     state : after the last block and the final norm at the last token, (sample, width).
     recorded : activations asked for, (sample, [head,] position, width).
     """
@@ -139,6 +139,14 @@ def _watcher(found: Runs) -> Any:
         others = dict(kwargs)
         stream = args[0] if args else others.pop("hidden_states")
         found.stream.append(stream.detach())
-        found.arguments.append({**others, "past_key_values": None, "use_cache": False})
+        alone = {name: _for_one(value, len(found.ids)) for name, value in others.items()}
+        found.arguments.append({**alone, "past_key_values": None, "use_cache": False})
 
     return watch
+
+
+def _for_one(value: Any, samples: int) -> Any:
+    """An argument for one prompt, where it has an axis for prompts; they all have the same length."""
+    if isinstance(value, tuple):
+        return tuple(_for_one(item, samples) for item in value)
+    return value[:1] if hasattr(value, "ndim") and value.ndim > 1 and value.shape[0] == samples else value

@@ -1,9 +1,9 @@
 """Distributed alignment search: the directions at a site through which prompts pass on what they differ in.
 
 Orthonormal directions are trained so that interchanging a prompt's coordinates along them with another's makes the
-model give the answer that the other's value calls for. Source: Geiger, Wu, Potts, Icard, Goodman (2024), "Finding Alignments
-Between Interpretable Causal Variables and Distributed Neural Representations", section 3 (here with a fixed number of
-directions).
+model give the answer that the other's value calls for. Source: Geiger, Wu, Potts, Icard, Goodman (2024), "Finding
+Alignments Between Interpretable Causal Variables and Distributed Neural Representations", section 3 (here with a fixed
+number of directions).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class AlignmentSearch(Parameterised):
                     optimiser.zero_grad()
                     loss.backward()
                 optimiser.step()
-                losses[step] = float(loss)
+                losses[step] = float(loss.detach())
                 spend(gradients=len(chosen))
             basis = torch.linalg.qr(free.detach())[0].T.double().cpu().numpy()
         data = xr.Dataset(

@@ -1,9 +1,9 @@
 """Sweeps: the same change at every place of a model, one place at a time, as a labelled array with a heat map.
 
 Activation patching writes what another prompt had at the place; ablation writes zeros, a mean, or what a prompt drawn
-at random had. Source: Vig et al. (2020), "Investigating Gender Bias in Language Models Using Causal Mediation Analysis";
-Meng et al. (2022), "Locating and Editing Factual Associations in GPT", section 2; practice as in Zhang and Nanda
-(2024), "Towards Best Practices of Activation Patching in Language Models".
+at random had. Source: Vig et al. (2020), "Investigating Gender Bias in Language Models Using Causal Mediation
+Analysis"; Meng et al. (2022), "Locating and Editing Factual Associations in GPT", section 2; practice as in Zhang and
+Nanda (2024), "Towards Best Practices of Activation Patching in Language Models".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from explicate.core.capabilities import Array
+from explicate.core.capabilities import Array, Floats
 from explicate.core.cost import measure
 from explicate.core.interventions import Intervention, Patch, Together
 from explicate.core.kinds import Circuit, Effects
@@ -22,7 +22,7 @@ from explicate.core.method import Parameterised
 from explicate.core.sites import LAYERED, Site
 from explicate.core.targets import Target
 from explicate.errors import InputError
-from explicate.mechanisms.effects import Metric
+from explicate.mechanisms.effects import ALL_LOGITS, Metric
 from explicate.mechanisms.places import Places, Positions, means, written_as
 from explicate.mechanisms.restart import Job, Variant, measured, parts_of, require_causal
 from explicate.mechanisms.results import circuit, effects, prompts, resolved
@@ -59,7 +59,7 @@ class Sweep(Parameterised):
     sites: str | tuple[str, ...] = "resid_pre"
     layers: tuple[int, ...] | None = None
     heads: Literal["each", "all"] | tuple[int, ...] = "each"
-    positions: Any = "each"
+    positions: Literal["each", "all"] | int | tuple[int, ...] = "each"
     how: How = "patch"
     per_position: bool = True
     metric: Metric | None = None
@@ -98,12 +98,7 @@ class Sweep(Parameterised):
         if self.how not in HOWS:
             raise InputError(f"how {self.how!r} is unknown; use one of {', '.join(HOWS)}")
         lengths = tokens.lengths_of(ids)
-        places = Places.of(model, self.sites, self.layers, self.heads, self.positions, int(lengths.max()))
-        if self.positions == "each" and len(np.unique(lengths)) > 1:
-            raise InputError(
-                f"the prompts have {lengths.min()} to {lengths.max()} tokens, so their positions do not correspond; "
-                "give prompts of equal length, or positions from the end, such as positions=(-1, -2)"
-            )
+        places = Places.of(model, self.sites, self.layers, self.heads, self.positions, lengths)
         job = Job(model, ids, lambda captured, length: places.variants(None), metric=self.metric)
         job = replace(job, targets=resolved(model, ids, target))
         if self.how == "zero":
@@ -198,6 +193,13 @@ def effects_of(
         job = Job(model, ids, lambda captured, length: variants, metric=metric, targets=resolved(model, ids, target))
         found = measured(job)
     return circuit(method, model, ids, found, names, cost)
+
+
+def logits_of(model: LanguageModel, inputs: Any, interventions: Sequence[Intervention | Together]) -> Floats:
+    """Next-token logits (intervention, sample, vocabulary) under each of many interventions, run together."""
+    require_causal(model, "logits_of")
+    variants = [parts_of(item) for item in interventions]
+    return measured(Job(model, prompts(model, inputs), lambda captured, length: variants, metric=ALL_LOGITS)).values
 
 
 def patch_sites(
