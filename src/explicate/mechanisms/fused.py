@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from explicate.core.interventions import Intervention
@@ -16,7 +17,7 @@ from explicate.core.sites import Site
 from explicate.mechanisms.attention import Part, attend
 from explicate.mechanisms.rows import BEFORE_ATTENTION, Row, Write
 from explicate.mechanisms.runs import Runs
-from explicate.mechanisms.writing import changed, written
+from explicate.mechanisms.writing import written
 from explicate.models.language import LanguageModel, architectures, sites
 
 if TYPE_CHECKING:
@@ -321,16 +322,21 @@ class _Pass:
             return out
         weight = sites.head_weights(self.block.attention.o_proj.weight, z.shape[1])
         place = self.place_at_end if self.ends else self.place
-        for row, one in self.writes("head_out"):
-            tokens = [place(row, column) for column in one.positions]
-            picked = z[tokens] if one.head is None else z[tokens, one.head : one.head + 1]
-            chosen = weight if one.head is None else weight[one.head : one.head + 1]
-            before = (picked.transpose(0, 1) @ chosen.transpose(1, 2))[None]  # (1, head, position, width)
-            shown = before if one.head is None else before[:, 0]
-            after = changed(one, shown)
-            change = (after - shown).sum(1)[0] if one.head is None else (after - shown)[0]
-            out = out.index_add(0, torch.tensor(tokens, device=out.device), change)
+        changes: dict[int, list[tuple[Row, Write]]] = {}
+        for row, write in self.writes("head_out"):
+            changes.setdefault(id(row), []).append((row, write))
+        for same in changes.values():
+            columns = sorted({column for _, write in same for column in write.positions})
+            tokens = torch.tensor([place(same[0][0], column) for column in columns], device=out.device)
+            at = {column: i for i, column in enumerate(columns)}
+            before = torch.einsum("phw,hdw->phd", z[tokens], weight)
+            after = written(before, same, partial(_at, at))
+            out = out.index_add(0, tokens, (after - before).sum(dim=1))
         return out
+
+
+def _at(places: dict[int, int], row: Row, column: int) -> int:
+    return places[column]
 
 
 def _needs_all(write: Write) -> bool:

@@ -17,10 +17,28 @@ Places: TypeAlias = "Callable[[Row, int], int]"
 
 
 def written(flat: torch.Tensor, changes: Sequence[tuple[Row, Write]], place: Places) -> torch.Tensor:
-    """`flat` (token, [head,] width) with the changes of several rows.
+    """`flat` (token, [head,] width) with the changes of several rows, those of each row in their order.
 
-    Values for whole tokens and values for single heads are each written by one operation; interventions that make a new
-    value from the old one follow, row by row. Gradients flow through.
+    Rows do not touch each other, so the first changes of all rows are made together, then the second ones, and so on.
+    """
+    turns: list[list[tuple[Row, Write]]] = []
+    made: dict[int, int] = {}
+    for row, write in changes:
+        turn = made.get(id(row), 0)
+        made[id(row)] = turn + 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append((row, write))
+    for together in turns:
+        flat = _written(flat, together, place)
+    return flat
+
+
+def _written(flat: torch.Tensor, changes: Sequence[tuple[Row, Write]], place: Places) -> torch.Tensor:
+    """At most one change of each row.
+
+    Values for whole tokens and values for single heads are each written by one operation, interventions that make a new
+    value from the old one row by row. Gradients flow through.
     """
     import torch
 
