@@ -202,7 +202,7 @@ class _Pass:
         out = self.tap("attn_out", out)
         stream = self.tap("resid_mid", stream + out)
         normal = block.norm_mlp(stream)
-        inner = self.tap("mlp_act", mlp.act_fn(mlp.gate_proj(normal)) * mlp.up_proj(normal))
+        inner = self.tap("mlp_act", _product(mlp.act_fn(mlp.gate_proj(normal)), mlp.up_proj(normal)))
         out = mlp.down_proj(inner)
         if block.after_mlp is not None:
             out = block.after_mlp(out)
@@ -333,6 +333,11 @@ class _Pass:
             after = written(before, same, partial(_at, at))
             out = out.index_add(0, tokens, (after - before).sum(dim=1))
         return out
+
+
+def _product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Without gradients the product takes the place of `first`: memory that is mapped anew costs more than the products."""
+    return first * second if first.requires_grad or second.requires_grad else first.mul_(second)
 
 
 def _at(places: dict[int, int], row: Row, column: int) -> int:

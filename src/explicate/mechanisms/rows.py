@@ -14,7 +14,7 @@ from explicate.core.interventions import Intervention
 from explicate.core.sites import HEADED, LAYERED, Site
 from explicate.errors import SelectionError
 
-TOKENS_AT_ONCE = 4096  # columns of all rows of a chunk
+TOKENS_AT_ONCE = 2048  # columns of all rows of a chunk: products are as fast as with more, and sums stay in the cache
 SCORES_AT_ONCE = 1 << 26  # attention scores of one layer of a chunk
 BEFORE_ATTENTION = ("resid_pre", "k", "v")
 """Kinds whose value at one token reaches later tokens of the same layer."""
