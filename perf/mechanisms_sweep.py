@@ -5,7 +5,7 @@ the last position, on prompts of 14, 64 and 128 tokens, with the logit differenc
 with all logits). The reference is the plain module on the prompt; `ratio` is ours a patch over that, the runs that fill
 the caches included and spread over the sweep's patches. The sweep over positions is measured on 16 of them, spread
 evenly, and its cache-filling run is spread over all. The peer is the plainest fast way without this package: patches by
-hooks, 30 to a batch, logits of the last position only, on a sample of the patches (no library that was tried is faster).
+hooks, 30 to a batch, logits of the last position only, on a sample of the patches (no library tried beats it).
 
 `largest_difference` is that of all next-token logits from one `intervene` a patch, on a sample of the patches.
 

@@ -18,7 +18,6 @@ from explicate.core.provenance import Provenance
 from explicate.core.targets import Target, resolve_targets, target_names
 from explicate.errors import InputError
 from explicate.models.base import check_finite
-from explicate.runtime.fingerprint import digest
 from explicate.runtime.seeds import generator
 
 
@@ -96,18 +95,7 @@ class Explainer(Parameterised):
             targets = resolve_targets(model, encoded, target)
             scores = np.asarray(model.scores(encoded, targets), dtype=float)
             found = self.attribute(model, encoded, targets, generator(seed))
-        provenance = Provenance(
-            method=self.name,
-            parameters=self.parameters(),
-            model=model.name,
-            model_source=model.source,
-            model_fingerprint=model.fingerprint(),
-            inputs_fingerprint=digest(encoded),
-            seed=seed,
-            evaluations=cost.evaluations,
-            gradients=cost.gradients,
-            seconds=cost.seconds,
-        )
+        provenance = Provenance.of(self, model, encoded, cost, seed)
         return Attribution(self._dataset(model, encoded, targets, scores, found), provenance)
 
     def _dataset(self, model: Any, inputs: Array, targets: Targets, scores: Array, found: Found) -> xr.Dataset:

@@ -26,7 +26,7 @@ from explicate.errors import InputError
 from explicate.mechanisms import runs
 from explicate.mechanisms.effects import Metric, Readout
 from explicate.mechanisms.places import Places, Positions
-from explicate.mechanisms.restart import Batch, Measured, batches, require_causal
+from explicate.mechanisms.restart import Batch, Measured, batches, joined, require_causal
 from explicate.mechanisms.results import effects, prompts, resolved
 from explicate.mechanisms.sweep import aligned, paired, patch_sites
 from explicate.models.language import LanguageModel, sites, tokens
@@ -72,18 +72,7 @@ class AttributionPatching(Parameterised):
             for batch in batches(ids, given):
                 own = None if targets is None else targets[batch.numbers]
                 parts.append((batch.numbers, _estimated(model, batch, places, self.metric, own)))
-        order = np.argsort(np.concatenate([numbers for numbers, _ in parts]))
-        first = parts[0][1]
-        assert first.source is not None  # there always is one here
-        found = Measured(
-            np.concatenate([part.values for _, part in parts], axis=1)[:, order],
-            np.concatenate([part.base for _, part in parts])[order],
-            np.concatenate([part.source for _, part in parts if part.source is not None])[order],
-            first.metric,
-            np.concatenate([part.targets for _, part in parts])[order],
-            "one by one",
-            forwards=2.0 * len(ids),
-        )
+        found = joined(parts)
         return effects(self, model, ids, found, places, cost, source=given)
 
 
@@ -186,6 +175,7 @@ def _estimated(
         readout.metric,
         readout.targets,
         "one by one",
+        forwards=2.0 * len(batch.ids),
     )
 
 

@@ -336,7 +336,7 @@ class _Pass:
 
 
 def _product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Without gradients the product takes the place of `first`: memory that is mapped anew costs more than the products."""
+    """Without gradients the product takes the place of `first`: mapping new memory costs more."""
     return first * second if first.requires_grad or second.requires_grad else first.mul_(second)
 
 

@@ -34,6 +34,7 @@ from explicate.mechanisms.restart import (
     engine_for,
     fastest_way,
     finished,
+    joined,
     require_causal,
     untouched,
     work,
@@ -107,17 +108,7 @@ class PathPatching(Parameterised):
                     own = None if targets is None else targets[numbers]
                     paths = _Paths(self, model, batch, places, receivers, int(column), way)
                     parts.append((numbers, paths.measured(own)))
-        order = np.argsort(np.concatenate([numbers for numbers, _ in parts]))
-        first = parts[0][1]
-        found = Measured(
-            np.concatenate([part.values for _, part in parts], axis=1)[:, order],
-            np.concatenate([part.base for _, part in parts])[order],
-            np.concatenate([part.source for _, part in parts if part.source is not None])[order],
-            first.metric,
-            np.concatenate([part.targets for _, part in parts])[order],
-            way,
-            forwards=sum(part.forwards for _, part in parts),
-        )
+        found = joined(parts)
         return effects(self, model, ids, found, places, cost, source=given)
 
     def _receivers(self, model: LanguageModel) -> tuple[Site, ...]:

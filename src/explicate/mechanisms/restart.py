@@ -35,6 +35,7 @@ DRIFT = 1e-3  # of the largest logit: how far an unchanged row may be from the m
 DRIFT_OF_HALVES = 5e-2  # the same where numbers have 16 bits
 
 Way: TypeAlias = Literal["fused", "own blocks", "one by one"]
+WAYS: tuple[Way, ...] = ("one by one", "own blocks", "fused")  # the slowest first
 Variant: TypeAlias = tuple[Intervention, ...]
 Captured: TypeAlias = "Mapping[Site, torch.Tensor]"
 
@@ -100,28 +101,25 @@ class Batch:
 def measured(job: Job) -> Measured:
     """Find the figure of every variant on every prompt."""
     way = job.way or fastest_way(job.model)
-    parts = [_batch_measured(job, batch, way) for batch in batches(job.ids, job.sources)]
-    first = parts[0]
-    samples = np.concatenate([batch.numbers for batch in batches(job.ids, job.sources)])
-    order = np.argsort(samples)
+    return joined([(b.numbers, _batch_measured(job, b, way)) for b in batches(job.ids, job.sources)])
 
-    def joined(name: str) -> Any:
-        found = [getattr(part, name) for part in parts]
-        axis = 1 if name == "values" else 0
-        return None if found[0] is None else np.concatenate(found, axis=axis).take(order, axis=axis)
 
-    targets = np.concatenate([part.targets for part in parts])[order]
-    ways = {part.way for part in parts}
-    slowest: Way = next(way for way in ("one by one", "own blocks", "fused") if way in ways)  # type: ignore[misc]
+def joined(parts: Sequence[tuple[Array, Measured]]) -> Measured:
+    """Batches as one, in the order of the prompts' numbers."""
+    order = np.argsort(np.concatenate([numbers for numbers, _ in parts]))
+    found = [part for _, part in parts]
+    sources = [part.source for part in found if part.source is not None]
+    ways = {part.way for part in found}
+    slowest: Way = next(way for way in WAYS if way in ways)
     return Measured(
-        joined("values"),
-        joined("base"),
-        joined("source"),
-        first.metric,
-        targets,
+        np.concatenate([part.values for part in found], axis=1)[:, order],
+        np.concatenate([part.base for part in found])[order],
+        np.concatenate(sources)[order] if sources else None,
+        found[0].metric,
+        np.concatenate([part.targets for part in found])[order],
         slowest,
-        max(part.drift for part in parts),
-        sum(part.forwards for part in parts),
+        max(part.drift for part in found),
+        sum(part.forwards for part in found),
     )
 
 

@@ -18,7 +18,6 @@ from explicate.errors import InputError
 from explicate.mechanisms.places import Places
 from explicate.mechanisms.restart import Measured
 from explicate.models.language import LanguageModel
-from explicate.runtime.fingerprint import digest
 
 
 def prompts(model: LanguageModel, inputs: Any) -> Array:
@@ -99,18 +98,7 @@ def provenance(
     parameters = method.parameters()
     if source is not None:
         parameters["source"] = [[int(i) for i in row if i != -1] for row in source]
-    return Provenance(
-        method=method.name,
-        parameters=parameters,
-        model=model.name,
-        model_source=model.source,
-        model_fingerprint=model.fingerprint(),
-        inputs_fingerprint=digest(ids),
-        seed=seed,
-        evaluations=cost.evaluations,
-        gradients=cost.gradients,
-        seconds=cost.seconds,
-    )
+    return Provenance.of(method, model, ids, cost, seed, parameters)
 
 
 def _variables(model: LanguageModel, ids: Array, found: Measured) -> dict[str, Any]:
