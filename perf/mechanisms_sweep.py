@@ -7,6 +7,8 @@ the caches included and spread over the sweep's patches. The sweep over position
 evenly, and its cache-filling run is spread over all. The peer is the plainest fast way without this package: patches by
 hooks, 30 to a batch, logits of the last position only, on a sample of the patches (no library tried beats it).
 
+`bound` is what the ratio would be if nothing but the remaining multiply-adds took time, at the speed of a bare matrix
+product of the same run; it tells a slow sweep from a machine on which small plain passes are fast.
 `largest_difference` is that of all next-token logits from one `intervene` a patch, on a sample of the patches.
 
     python perf/mechanisms_sweep.py [14] [64] [128] [paths]
@@ -85,6 +87,14 @@ def largest_difference(model: Any, ids: Any, source: Any, sites: Sequence[Site])
     return float(np.abs(logits_of(model, ids, patches) - np.stack(expected)).max())
 
 
+def product() -> None:
+    """A matrix product of the size that the sweep makes."""
+    torch.mm(torch.ones(1024, 576), torch.ones(576, 1536))
+
+
+PRODUCT = 2 * 1024 * 576 * 1536
+
+
 def measure(model: Any, tokens: int, rng: np.random.Generator) -> None:
     """Three sweeps on one prompt of so many tokens, in turns with the plain pass."""
     ids, source = rng.integers(1000, 40000, (2, 1, tokens))
@@ -110,8 +120,15 @@ def measure(model: Any, tokens: int, rng: np.random.Generator) -> None:
     calls: dict[str, Callable[[], Any]] = {"reference": plain}
     calls["fill"] = lambda: runs.run(model, np.concatenate([ids, source]))
     calls["peer"] = lambda: by_hooks(model.module, tensor, patches, BATCH.get(tokens, SAMPLE))
+    forwards: dict[str, float] = {}
+
+    def swept(name: str, options: dict[str, Any]) -> None:
+        found = ex.sweep(model, ids, source, target=CONTRAST, **options)
+        forwards[name] = found.data.attrs["forwards"] - 2  # without the two that fill the caches
+
     for name, options in places.items():
-        calls[name] = lambda options=options: ex.sweep(model, ids, source, target=CONTRAST, **options)
+        calls[name] = lambda name=name, options=options: swept(name, options)
+    calls["product"] = product
     calls["last, all logits"] = lambda: ex.sweep(
         model, ids, source, target=CONTRAST, metric="log-probability", **places["last"]
     )
@@ -124,9 +141,11 @@ def measure(model: Any, tokens: int, rng: np.random.Generator) -> None:
             taken["reference"].append(seconds(plain))  # in turns with every run: the machine may be shared
         load.append(os.getloadavg()[0])
     middle = {name: statistics.median(values) for name, values in taken.items()}
+    block = sum(parameter.numel() for parameter in model.blocks[0].parameters())
+    whole = 2 * block * layers * tokens / PRODUCT * middle["product"]  # a pass through the blocks, at full speed
     for name in (*sizes, "last, all logits"):
-        size = sizes[name.removesuffix(", all logits")]
-        own = measured[name.removesuffix(", all logits")]
+        sweep = name.removesuffix(", all logits")
+        size, own = sizes[sweep], measured[sweep]
         each = (middle[name] - middle["fill"]) / own + middle["fill"] / size
         checked = [Site("resid_pre", layer, None, (position,)) for layer, position in sample[:6]]
         if name.startswith("last"):
@@ -143,6 +162,7 @@ def measure(model: Any, tokens: int, rng: np.random.Generator) -> None:
             "ratio": round(ratio, 4),
             "peer_ratio": round(middle["peer"] / SAMPLE / middle["reference"], 3),
             "goal": goal,
+            "bound": round(whole * (forwards[sweep] / own + 2 / size) / middle["reference"], 4),
             "met": None if goal is None else ratio <= goal,
             "runs": ROUNDS,
             "patches": size,
