@@ -181,7 +181,7 @@ def paths(model: Any) -> None:
     found, ours, plain = None, [], []
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        found = ex.path_patching(model, prompt, corrupted, receivers="L25.q.H3", target=ex.Contrast("Mary", "John"))
+        found = ex.patch_paths(model, prompt, corrupted, receivers="L25.q.H3", target=ex.Contrast("Mary", "John"))
         ours.append(time.perf_counter() - start)
         with torch.no_grad():
             plain.append(seconds(lambda: model.module(ids, use_cache=False)))

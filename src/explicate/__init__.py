@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from explicate.evaluation.comparison import compare
     from explicate.evaluation.metric import evaluate
     from explicate.mechanisms import (
-        attribution_patching,
         check_circuit,
         effects_of,
-        path_patching,
+        estimate_patches,
+        patch_paths,
         sweep,
     )
     from explicate.models.language import LanguageModel
@@ -63,7 +63,7 @@ _HOMES = {
     "TabularModel": "explicate.models.tabular",
     "TorchTabularModel": "explicate.models.torch_tabular",
     "VisionModel": "explicate.models.vision",
-    "attribution_patching": "explicate.mechanisms",
+    "estimate_patches": "explicate.mechanisms",
     "check_circuit": "explicate.mechanisms",
     "compare": "explicate.evaluation.comparison",
     "effects_of": "explicate.mechanisms",
@@ -71,7 +71,7 @@ _HOMES = {
     "explain": "explicate.api",
     "load": "explicate.api",
     "load_model": "explicate.models.loading",
-    "path_patching": "explicate.mechanisms",
+    "patch_paths": "explicate.mechanisms",
     "register": "explicate.core.registry",
     "rerun": "explicate.api",
     "sweep": "explicate.mechanisms",
@@ -101,15 +101,15 @@ __all__ = [
     "TorchTabularModel",
     "VisionModel",
     "__version__",
-    "attribution_patching",
     "check_circuit",
     "compare",
     "effects_of",
+    "estimate_patches",
     "evaluate",
     "explain",
     "load",
     "load_model",
-    "path_patching",
+    "patch_paths",
     "register",
     "rerun",
     "sweep",

@@ -6,7 +6,7 @@ import torch
 
 import explicate as ex
 from explicate.errors import CapabilityError
-from explicate.mechanisms import direct_effects
+from explicate.mechanisms import direct_effects_of
 
 TARGET = 11
 
@@ -14,7 +14,7 @@ TARGET = 11
 def test_the_parts_add_up_to_the_logits(causal, pair):
     ids = np.concatenate([*pair(causal), np.where(np.arange(8) < 5, pair(causal)[0], -1)])
     for target in (TARGET, ex.Contrast(TARGET, 40)):
-        found = direct_effects(causal, ids, target=target)
+        found = direct_effects_of(causal, ids, target=target)
         logits = causal.predict(ids)
         expected = logits[:, TARGET] - (logits[:, 40] if target != TARGET else 0)
         np.testing.assert_allclose(found["effect"].sum("site"), expected, atol=1e-4)
@@ -25,7 +25,7 @@ def test_the_parts_add_up_to_the_logits(causal, pair):
 
 def test_each_share_is_its_projection_under_the_frozen_norm(llama, pair):
     ids, _ = pair(llama)
-    found = direct_effects(llama, ids, target=TARGET)
+    found = direct_effects_of(llama, ids, target=TARGET)
     seen = llama.capture(ids, ["L1.head_out.H2@-1", "L2.mlp_out@-1", "L2.resid_post@-1"])
     last = seen["L2.resid_post@-1"][0, 0]
     norm = llama.module.model.norm
@@ -44,4 +44,4 @@ def test_a_norm_that_is_more_than_a_scale_is_refused(small, pair):
         model.module.model.norm.bias.normal_()
     model.module.lm_head.bias = torch.nn.Parameter(torch.randn(model.output_count))
     with pytest.raises(CapabilityError, match="do not add up"):
-        direct_effects(model, ids, target=TARGET)
+        direct_effects_of(model, ids, target=TARGET)

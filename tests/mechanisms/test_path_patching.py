@@ -8,7 +8,7 @@ import explicate as ex
 from explicate.core.interventions import Patch
 from explicate.core.sites import Site
 from explicate.errors import CapabilityError, InputError, SelectionError, SiteError
-from explicate.mechanisms import path_patching
+from explicate.mechanisms import patch_paths
 from explicate.models.language import architectures
 
 TARGET = 11
@@ -49,9 +49,7 @@ CASES = [
 @pytest.mark.parametrize(("receivers", "position", "freeze"), CASES)
 def test_every_sender_equals_the_two_passes(causal, pair, receivers, position, freeze):
     ids, source = pair(causal)
-    found = path_patching(
-        causal, ids, source, receivers=receivers, position=position, freeze_mlps=freeze, target=TARGET
-    )
+    found = patch_paths(causal, ids, source, receivers=receivers, position=position, freeze_mlps=freeze, target=TARGET)
     assert found.place_dims == ("layer", "head")
     base = causal.predict(ids)[:, TARGET]
     for layer in range(LAYERS):
@@ -65,10 +63,10 @@ def test_every_sender_equals_the_two_passes(causal, pair, receivers, position, f
 
 def test_the_model_s_own_blocks_give_the_same(llama, pair, monkeypatch):
     ids, source = pair(llama)
-    expected = [path_patching(llama, ids, source, receivers=case[0], position=case[1], target=TARGET) for case in CASES]
+    expected = [patch_paths(llama, ids, source, receivers=case[0], position=case[1], target=TARGET) for case in CASES]
     monkeypatch.setattr("explicate.mechanisms.fused.SHAPES", ())
     for case, known in zip(CASES, expected, strict=True):
-        found = path_patching(llama, ids, source, receivers=case[0], position=case[1], target=TARGET)
+        found = patch_paths(llama, ids, source, receivers=case[0], position=case[1], target=TARGET)
         assert found.data.attrs["way"] == "own blocks"
         np.testing.assert_allclose(found.values, known.values, atol=1e-4)
 
@@ -76,13 +74,13 @@ def test_the_model_s_own_blocks_give_the_same(llama, pair, monkeypatch):
 def test_a_source_equal_to_the_prompt_gives_nothing(causal, pair):
     ids, _ = pair(causal)
     for receivers in ("logits", "L2.k.H1"):
-        assert np.abs(path_patching(causal, ids, ids, receivers=receivers, target=TARGET).values).max() < 2e-5
+        assert np.abs(patch_paths(causal, ids, ids, receivers=receivers, target=TARGET).values).max() < 2e-5
 
 
 def test_frozen_paths_to_the_logits_add_up_like_the_stream(llama, pair):
     """With everything frozen the heads' direct effects are those of their outputs through the final norm alone."""
     ids, source = pair(llama)
-    found = path_patching(llama, ids, source, freeze_mlps=True, target=TARGET)
+    found = patch_paths(llama, ids, source, freeze_mlps=True, target=TARGET)
     sites = [f"L{layer}.head_out@-1" for layer in range(LAYERS)]
     own, other = llama.capture(ids, [*sites, "L2.resid_post@-1"]), llama.capture(source, sites)
     norm, unembed = llama.module.model.norm, llama.module.lm_head
@@ -98,12 +96,12 @@ def test_frozen_paths_to_the_logits_add_up_like_the_stream(llama, pair):
 def test_several_prompts_positions_and_lengths(llama, pair):
     ids, source = pair(llama)
     short = np.where(np.arange(8) < 6, source, -1)
-    found = path_patching(
+    found = patch_paths(
         llama, np.concatenate([ids, short]), np.concatenate([source, ids]), receivers="L2.q", position=(2, -1),
         target=TARGET,
     )  # fmt: skip
-    first = path_patching(llama, ids, source, receivers="L2.q", position=2, target=TARGET)
-    second = path_patching(llama, source[:, :6], ids, receivers="L2.q", position=-1, target=TARGET)
+    first = patch_paths(llama, ids, source, receivers="L2.q", position=2, target=TARGET)
+    second = patch_paths(llama, source[:, :6], ids, receivers="L2.q", position=-1, target=TARGET)
     np.testing.assert_allclose(found.values, np.concatenate([first.values, second.values]), atol=2e-5)
 
 
@@ -118,7 +116,7 @@ def test_a_planted_path_is_found(small, pair):
             weight.zero_()
             if keep is not None:
                 weight[:, 16:24] = keep
-    found = path_patching(model, ids, source, receivers="L2.q", target=TARGET)
+    found = patch_paths(model, ids, source, receivers="L2.q", target=TARGET)
     assert found.strongest(1) == [Site("head_out", 0, 2, (-1,))]
     others = np.abs(found.values[0]).ravel()
     assert np.sort(others)[-2] < 1e-6 < 1e-4 < others.max()
@@ -127,7 +125,7 @@ def test_a_planted_path_is_found(small, pair):
 def test_the_work_is_small(smollm2):
     ids = smollm2.encode("When John and Mary went to the store, John gave a drink to")
     source = smollm2.encode("When John and Mary went to the store, Mary gave a drink to")
-    found = path_patching(smollm2, ids, source, receivers="L25.q.H3", target=ex.Contrast("Mary", "John"))
+    found = patch_paths(smollm2, ids, source, receivers="L25.q.H3", target=ex.Contrast("Mary", "John"))
     assert found.values.shape == (1, 30, 9)
     assert found.data.attrs["forwards"] * 10 < 270
 
@@ -147,13 +145,13 @@ def test_the_work_is_small(smollm2):
 def test_what_cannot_be_is_refused(llama, pair, options, error, words):
     ids, source = pair(llama)
     with pytest.raises(error, match=words):
-        path_patching(llama, ids, source, target=TARGET, **options)
+        patch_paths(llama, ids, source, target=TARGET, **options)
 
 
 def test_standing_interventions_and_unknown_layouts_are_refused(llama, pair, monkeypatch):
     ids, source = pair(llama)
     with llama.intervene(ex.Scale("L0.z", 0.5)), pytest.raises(InputError, match="while other interventions"):
-        path_patching(llama, ids, source)
+        patch_paths(llama, ids, source)
     monkeypatch.delitem(architectures._TABLE, "llama")
     with pytest.raises(CapabilityError, match="register_architecture"):
-        path_patching(llama, ids, source)
+        patch_paths(llama, ids, source)

@@ -28,7 +28,7 @@ from explicate.mechanisms.effects import Metric, Readout
 from explicate.mechanisms.places import Places, Positions
 from explicate.mechanisms.restart import Batch, Measured, batches, joined, require_causal
 from explicate.mechanisms.results import effects, prompts, resolved
-from explicate.mechanisms.sweep import aligned, paired, patch_sites
+from explicate.mechanisms.sweeps import aligned, paired, patch_sites
 from explicate.models.language import LanguageModel, sites, tokens
 from explicate.models.language.positions import Selection
 from explicate.models.language.text_model import constant_weights
@@ -76,7 +76,7 @@ class AttributionPatching(Parameterised):
         return effects(self, model, ids, found, places, cost, source=given)
 
 
-def attribution_patching(
+def estimate_patches(
     model: LanguageModel,
     inputs: Any,
     source: Any,

@@ -25,7 +25,7 @@ from explicate.mechanisms.restart import Job, Variant, measured, require_causal
 from explicate.mechanisms.results import circuit as as_circuit
 from explicate.mechanisms.results import prompts, resolved
 from explicate.mechanisms.rows import columns_of
-from explicate.mechanisms.sweep import aligned, paired
+from explicate.mechanisms.sweeps import aligned, paired
 from explicate.models.language import LanguageModel, sites, tokens
 from explicate.runtime.seeds import generator
 

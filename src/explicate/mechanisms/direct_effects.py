@@ -97,6 +97,6 @@ class DirectEffects(Parameterised):
         return Measured(shares, base, None, readout.metric, readout.targets, "one by one", forwards=len(found.ids))
 
 
-def direct_effects(model: LanguageModel, inputs: Any, *, target: Target = None) -> Circuit:
+def direct_effects_of(model: LanguageModel, inputs: Any, *, target: Target = None) -> Circuit:
     """What each part adds to the answer by itself; see `DirectEffects`."""
     return DirectEffects().run(model, inputs, target)

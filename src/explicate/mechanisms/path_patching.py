@@ -42,7 +42,7 @@ from explicate.mechanisms.restart import (
 from explicate.mechanisms.results import effects, prompts, resolved
 from explicate.mechanisms.rows import Row, Write
 from explicate.mechanisms.runs import Runs
-from explicate.mechanisms.sweep import aligned, paired
+from explicate.mechanisms.sweeps import aligned, paired
 from explicate.models.language import LanguageModel, sites, tokens
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class PathPatching(Parameterised):
         return columns
 
 
-def path_patching(
+def patch_paths(
     model: LanguageModel,
     inputs: Any,
     source: Any,

@@ -39,7 +39,7 @@ from explicate.mechanisms.restart import (
 from explicate.mechanisms.results import circuit, prompts, provenance, resolved
 from explicate.mechanisms.rows import Row, Write, headed
 from explicate.mechanisms.runs import Runs
-from explicate.mechanisms.sweep import aligned, paired
+from explicate.mechanisms.sweeps import aligned, paired
 from explicate.models.language import LanguageModel, sites, tokens
 from explicate.models.language.text_model import constant_weights
 from explicate.runtime.seeds import generator
