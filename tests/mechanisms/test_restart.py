@@ -101,6 +101,11 @@ def test_several_prompts_of_several_lengths(causal, pair):
     own = torch.as_tensor(causal.capture(texts[1::-1], ["L1.resid_post@-1"])["L1.resid_post@-1"])
     both, _ = under(causal, texts[:2], [(Patch("L1.resid_post@-1", own),)])
     np.testing.assert_allclose(both, naive(causal, texts[:2], [(Patch("L1.resid_post@-1", own),)]), atol=CLOSE)
+    steered = Steer("L1.attn_out@-1", np.random.default_rng(0).normal(size=(3, 1, causal.width)))
+    each, _ = under(causal, texts, [(steered,)])  # two lengths, so two batches
+    for row in range(3):
+        alone = naive(causal, texts[[row]], [(Steer("L1.attn_out@-1", steered.direction[row]),)])
+        np.testing.assert_allclose(each[0, row], alone[0, 0], atol=CLOSE)
 
 
 def test_the_model_s_own_values_change_nothing(causal, pair):

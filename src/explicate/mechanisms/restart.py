@@ -169,7 +169,7 @@ def _batch_measured(job: Job, batch: Batch, way: Way) -> Measured:
         targets = None if job.targets is None else job.targets[batch.numbers]
         readout = Readout.of(job.model, job.metric, targets, base.state)
         samples = np.arange(len(batch.ids))
-        variants = job.variants(captured, base.tokens)
+        variants = [_for_batch(v, batch.numbers, len(job.ids)) for v in job.variants(captured, base.tokens)]
         _check(job.model, variants)
         base_values = readout.untouched()
         values = np.empty((len(variants), *base_values.shape))
@@ -237,12 +237,12 @@ def _restarted(
     ]
     engine = engine_for(base, found.way)
     control = Row.of(-1, 0, (), base.tokens)
-    for chunk in rows.chunks([control, *planned], job.model.head_count, job.tokens_at_once):
+    for turn, cut in enumerate(rows.chunks(planned, job.model.head_count, job.tokens_at_once)):
+        chunk = cut if turn else [control, *cut]
         states = finished(job.model, engine.states(chunk)[0])
-        kept = [i for i, row in enumerate(chunk) if row is not control]
-        if len(kept) < len(chunk):
-            alone = next(i for i, row in enumerate(chunk) if row is control)
-            found.drift, scale = _drift(readout, states[alone])
+        if turn == 0:
+            found.drift, scale = _drift(readout, states[0])
+            states = states[1:]
             allowed = DRIFT if states.dtype.itemsize >= 4 else DRIFT_OF_HALVES
             if found.drift > allowed * scale:
                 if found.way != "fused":
@@ -253,11 +253,9 @@ def _restarted(
                 found.way = "own blocks"
                 own = runs.run(job.model, base.ids, cache=False, masks=True)
                 return _restarted(job, own, readout, variants, numbers, found)
-        if kept:
-            chosen = [chunk[i] for i in kept]
-            samples = np.array([row.sample for row in chosen])
-            values = readout.from_states(states[kept], samples)
-            found.values.reshape(-1, *values.shape[1:])[[row.number for row in chosen]] = values
+        samples = np.array([row.sample for row in cut])
+        values = readout.from_states(states, samples)
+        found.values.reshape(-1, *values.shape[1:])[[row.number for row in cut]] = values
         done = sum(work(row, base) for row in chunk)
         spend(evaluations=ceil(done))
         found.forwards += done
@@ -302,17 +300,34 @@ def writes_of(variant: Variant, sample: int, base: Runs) -> list[Write]:
     return found
 
 
+def _for_batch(variant: Variant, numbers: Array, samples: int) -> Variant:
+    """Values that have an axis for all prompts, for those of a batch."""
+    if len(numbers) == samples:
+        return variant
+    found = []
+    for part in variant:
+        name, count = _axis_for_prompts(part)
+        found.append(replace(part, **{name: getattr(part, name)[numbers]}) if count == samples else part)
+    return tuple(found)
+
+
 def _for_sample(part: Intervention, sample: int, samples: int) -> Intervention:
     """The part of an intervention that is for one prompt, where its value has an axis for them."""
-    name = "value" if isinstance(part, Patch | Interchange) else "direction" if isinstance(part, Steer) else None
-    if name is None:
+    name, count = _axis_for_prompts(part)
+    if count < 2:
         return part
+    if count != samples:
+        raise InputError(f"{part.address}: a value for {count} prompts, but there are {samples}")
+    return replace(part, **{name: getattr(part, name)[sample : sample + 1]})
+
+
+def _axis_for_prompts(part: Intervention) -> tuple[str, int]:
+    """The field that may have an axis for prompts, and how many it has values for; 0 where it has no such axis."""
+    name = "value" if isinstance(part, Patch | Interchange) else "direction" if isinstance(part, Steer) else ""
+    if not name or part.address.is_module or part.address.kind == "logits":
+        return name, 0
     value = getattr(part, name)
-    if np.ndim(value) == _dimensions(part.address) and len(value) > 1:
-        if len(value) != samples:
-            raise InputError(f"{part.address}: a value for {len(value)} prompts, but there are {samples}")
-        return replace(part, **{name: value[sample : sample + 1]})
-    return part
+    return name, len(value) if np.ndim(value) == _dimensions(part.address) else 0
 
 
 def _dimensions(site: Site) -> int:

@@ -176,7 +176,7 @@ def effects_of(
 ) -> Circuit:
     """What each of many interventions does, run together; weights are edited one after the other and come back.
 
-    Values may have a leading axis for the prompts; these must then have equal length.
+    Values may have a leading axis for the prompts.
 
     Returns
     -------
