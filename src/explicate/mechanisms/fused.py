@@ -73,7 +73,7 @@ class FusedBlocks:
         Parameters
         ----------
         record : layered sites with one position; gives site -> row number -> activation ([head,] width).
-        stop : the first layer that need not run; then the states are those that enter it.
+        stop : the first layer that need not run; then no states are given, but what is recorded.
         """
         import torch
 
@@ -89,12 +89,11 @@ class FusedBlocks:
                 stream = pass_.run(stream)
         if stream is None:
             raise ValueError("no row begins before the layer at which to stop")
-        if stop is None:
-            ends = stream  # the last block gives the last columns only
-        else:
-            ends = stream[_ends(groups, stream.device)]
+        if stop is not None:
+            return stream[:0], seen
         order = {id(row): i for i, row in enumerate(row for group in groups for row in group.rows)}
-        return ends[torch.tensor([order[id(row)] for row in rows], device=ends.device)], seen
+        # the last block gives each row's last column only
+        return stream[torch.tensor([order[id(row)] for row in rows], device=stream.device)], seen
 
     def _joined(self, groups: list[Group], stream: torch.Tensor | None, layer: int) -> torch.Tensor | None:
         """The flat stream with the rows that begin at `layer`, and the groups' new places in it."""
