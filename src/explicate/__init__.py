@@ -10,13 +10,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from explicate.api import explain, load, rerun, write_report
     from explicate.core.explanation import Explanation
-    from explicate.core.interventions import Ablate, Edit, Patch, Project, Scale, Steer
+    from explicate.core.interventions import Ablate, Edit, Interchange, Patch, Project, Scale, Steer
     from explicate.core.kinds import (
         Attribution,
         Circuit,
         Concepts,
         Counterfactuals,
         Direction,
+        Effects,
         Narrative,
         Rules,
     )
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from explicate.core.targets import Contrast
     from explicate.evaluation.comparison import compare
     from explicate.evaluation.metric import evaluate
+    from explicate.mechanisms import (
+        check_circuit,
+        effects_of,
+        estimate_patches,
+        patch_paths,
+        sweep,
+    )
     from explicate.models.chat import LocalChat, RemoteChat, ScriptedChat, open_chat
     from explicate.models.language import LanguageModel
     from explicate.models.loading import load_model
@@ -40,12 +48,14 @@ _HOMES = {
     "Scale": "explicate.core.interventions",
     "Project": "explicate.core.interventions",
     "Edit": "explicate.core.interventions",
+    "Interchange": "explicate.core.interventions",
     "Attribution": "explicate.core.kinds",
     "Circuit": "explicate.core.kinds",
     "Concepts": "explicate.core.kinds",
     "Contrast": "explicate.core.targets",
     "Counterfactuals": "explicate.core.kinds",
     "Direction": "explicate.core.kinds",
+    "Effects": "explicate.core.kinds",
     "Explanation": "explicate.core.explanation",
     "Narrative": "explicate.core.kinds",
     "Rules": "explicate.core.kinds",
@@ -58,13 +68,18 @@ _HOMES = {
     "TabularModel": "explicate.models.tabular",
     "TorchTabularModel": "explicate.models.torch_tabular",
     "VisionModel": "explicate.models.vision",
+    "estimate_patches": "explicate.mechanisms",
+    "check_circuit": "explicate.mechanisms",
     "compare": "explicate.evaluation.comparison",
+    "effects_of": "explicate.mechanisms",
     "evaluate": "explicate.evaluation.metric",
     "explain": "explicate.api",
     "load": "explicate.api",
     "load_model": "explicate.models.loading",
+    "patch_paths": "explicate.mechanisms",
     "register": "explicate.core.registry",
     "rerun": "explicate.api",
+    "sweep": "explicate.mechanisms",
     "write_report": "explicate.api",
 }
 
@@ -77,7 +92,9 @@ __all__ = [
     "Counterfactuals",
     "Direction",
     "Edit",
+    "Effects",
     "Explanation",
+    "Interchange",
     "LanguageModel",
     "LocalChat",
     "Narrative",
@@ -93,14 +110,19 @@ __all__ = [
     "TorchTabularModel",
     "VisionModel",
     "__version__",
+    "check_circuit",
     "compare",
+    "effects_of",
+    "estimate_patches",
     "evaluate",
     "explain",
     "load",
     "load_model",
     "open_chat",
+    "patch_paths",
     "register",
     "rerun",
+    "sweep",
     "write_report",
 ]
 

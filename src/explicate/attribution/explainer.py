@@ -18,7 +18,6 @@ from explicate.core.provenance import Provenance
 from explicate.core.targets import Target, resolve_targets, target_names
 from explicate.errors import InputError, TargetError
 from explicate.models.base import check_finite
-from explicate.runtime.fingerprint import digest
 from explicate.runtime.seeds import generator
 
 
@@ -102,17 +101,7 @@ class Explainer(Parameterised):
             targets = self.resolved(model, encoded, target)
             scores = np.asarray(model.scores(encoded, targets), dtype=float)
             found = self.attribute(model, encoded, targets, generator(seed))
-        provenance = Provenance(
-            method=self.name,
-            parameters=self.parameters(),
-            model=model.name,
-            model_source=model.source,
-            model_fingerprint=model.fingerprint(),
-            background=getattr(model, "background_source", None),
-            inputs_fingerprint=digest(encoded),
-            seed=seed,
-            **cost.spent(),
-        )
+        provenance = Provenance.of(self, model, encoded, cost, seed)
         return Attribution(self._dataset(model, encoded, targets, scores, found), provenance)
 
     def resolved(self, model: Any, inputs: Array, target: Target) -> Targets:

@@ -133,6 +133,38 @@ class Project(Intervention):
 
 
 @dataclass(frozen=True, eq=False)
+class Interchange(Intervention):
+    """Set the coordinates in a subspace to those of another value c: h + (c - h) B'B, with B of orthonormal rows.
+
+    Source: Geiger et al. (2024), "Finding Alignments Between Interpretable Causal Variables and Distributed Neural
+    Representations", definition 3.
+
+    Parameters
+    ----------
+    value : as in `Patch`.
+    basis : (component, width), or (width,) for one direction; made orthonormal here.
+    """
+
+    value: Any = 0.0
+    basis: Any = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = np.atleast_2d(np.asarray(0.0 if self.basis is None else self.basis, dtype=float))
+        if given.ndim != 2 or not np.isfinite(given).all() or np.linalg.matrix_rank(given) < len(given):
+            raise InputError(f"interchange at {self.site} needs directions that are finite and independent")
+        object.__setattr__(self, "basis", np.linalg.qr(given.T)[0].T)
+
+    def apply(self, activation: Any) -> Any:
+        basis = like(self.basis, activation)
+        if basis.shape[-1] != activation.shape[-1]:
+            raise InputError(
+                f"directions of width {basis.shape[-1]} do not fit an activation of width {activation.shape[-1]}"
+            )
+        return activation + (spread(self.value, activation) - activation) @ basis.T @ basis
+
+
+@dataclass(frozen=True, eq=False)
 class Edit(Intervention):
     """Add to a weight: `site` is the parameter's path ("model.layers.0.mlp.down_proj.weight")."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import xarray as xr
 
 from explicate.core.explanation import Explanation
+from explicate.core.sites import Site
 from explicate.errors import InputError
 
 if TYPE_CHECKING:
@@ -129,6 +130,69 @@ class Circuit(Explanation):
     kind: ClassVar[str] = "circuit"
     main: ClassVar[str] = "effect"
     required: ClassVar[dict[str, tuple[str, ...]]] = {"effect": ("site",)}
+
+    @property
+    def sites(self) -> list[Site]:
+        """The sites, in order."""
+        return [Site.parse(str(text)) for text in self.data["site"].values]
+
+
+class Effects(Explanation):
+    """What intervening at each place of a model does: `effect` (sample, [part,] layer, [head,] [position]).
+
+    Variables
+    ---------
+    effect : the metric under the intervention less that of the untouched prompt.
+    base_score : (sample,), the metric of the untouched prompt.
+    source_score : (sample,), optional: that of the prompt whose activations were patched in.
+    input_text : (sample, token), optional: the prompts' tokens; a position is a token's place in its prompt.
+    """
+
+    kind: ClassVar[str] = "effects"
+    main: ClassVar[str] = "effect"
+    required: ClassVar[dict[str, tuple[str, ...]]] = {"effect": ("sample",), "base_score": ("sample",)}
+
+    @property
+    def place_dims(self) -> tuple[str, ...]:
+        """The dimensions of a place: some of "part", "layer", "head", "position"."""
+        return tuple(str(dim) for dim in self.data["effect"].dims[1:])
+
+    @property
+    def values(self) -> np.ndarray:
+        """The effects as an array (sample, *place)."""
+        return np.asarray(self.data["effect"].values)
+
+    def relative(self) -> xr.DataArray:
+        """Effects as a share of the way from the untouched prompt's score to the source's: 1 is all of it."""
+        if "source_score" not in self.data:
+            raise InputError(f"{self.provenance.method} had no source prompt, so effects have no share of a way")
+        way = self.data["source_score"] - self.data["base_score"]
+        if not bool((way != 0).all()):
+            raise InputError("a prompt and its source have the same score; choose another target or source")
+        return self.data["effect"] / way
+
+    def strongest(self, most: int = 10, sign: int = 0) -> list[Site]:
+        """The sites of the largest mean effects over the samples.
+
+        Parameters
+        ----------
+        sign : 1 for those that raise the score only, -1 for those that lower it, 0 for both.
+        """
+        mean = self.values.mean(axis=0)
+        size = np.abs(mean) if sign == 0 else sign * mean
+        order = [i for i in np.argsort(-size, axis=None, kind="stable")[:most] if size.ravel()[i] > 0 or sign == 0]
+        return [self.site_at(np.unravel_index(i, mean.shape)) for i in order]
+
+    def site_at(self, place: tuple[Any, ...]) -> Site:
+        """The site at one place of the array, given by its indices without the sample's."""
+        labels = {dim: self.data[dim].values[int(index)] for dim, index in zip(self.place_dims, place, strict=True)}
+        position = labels.get("position", self.data.attrs.get("position"))
+        return Site(
+            str(labels.get("part", self.data.attrs.get("part"))),
+            int(labels["layer"]) if "layer" in labels else None,
+            int(labels["head"]) if "head" in labels else None,
+            None if position is None else (int(position),),
+        )
 
 
 class Direction(Explanation):

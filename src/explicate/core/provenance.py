@@ -10,7 +10,10 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from explicate.core.cost import Cost
+from explicate.core.method import Parameterised
 from explicate.errors import FileFormatError
+from explicate.runtime.fingerprint import digest
 
 PACKAGES = ("explicate", "numpy", "scipy", "scikit-learn", "xarray", "torch", "transformers", "openai")
 
@@ -53,6 +56,29 @@ class Provenance:
     created: str = dataclasses.field(
         default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     )
+
+    @classmethod
+    def of(
+        cls,
+        method: Parameterised,
+        model: Any,
+        inputs: Any,
+        cost: Cost,
+        seed: int = 0,
+        parameters: dict[str, Any] | None = None,
+    ) -> Provenance:
+        """What a method did with a model on encoded inputs; `parameters` default to the method's own."""
+        return cls(
+            method=method.name,
+            parameters=method.parameters() if parameters is None else parameters,
+            model=model.name,
+            model_source=model.source,
+            model_fingerprint=model.fingerprint(),
+            background=getattr(model, "background_source", None),
+            inputs_fingerprint=digest(inputs),
+            seed=seed,
+            **cost.spent(),
+        )
 
     def to_json(self) -> str:
         """One line of JSON."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from explicate.core.explanation import Explanation
-from explicate.core.kinds import Attribution
+from explicate.core.kinds import Attribution, Circuit, Effects
 from explicate.core.registry import register
 from explicate.report import pictures
 
@@ -56,10 +56,23 @@ def attribution(explanation: Attribution, most: int = 4) -> str:
     return f'<div class="explanation">{body}{origin(explanation)}</div>'
 
 
+@register("effects", "fragments")
+def effects(explanation: Effects) -> str:
+    """Effects of interventions: the heat map of their means, and a line on where they came from."""
+    body = picture(pictures.effects(explanation), "heat map of the effects of interventions")
+    return f'<div class="explanation">{body}{origin(explanation)}</div>'
+
+
+@register("circuit", "fragments")
+def circuit(explanation: Circuit) -> str:
+    """A circuit: its sites' effects, and a line on where it came from."""
+    body = picture(pictures.circuit(explanation), "effects of the circuit's sites")
+    return f'<div class="explanation">{body}{origin(explanation)}</div>'
+
+
 @register("explanation", "fragments")
 @register("concepts", "fragments")
 @register("counterfactuals", "fragments")
-@register("circuit", "fragments")
 @register("direction", "fragments")
 @register("narrative", "fragments")
 def any_kind(explanation: Explanation) -> str:

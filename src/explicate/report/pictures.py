@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explicate.core.kinds import Attribution
+from explicate.core.explanation import Explanation
+from explicate.core.kinds import Attribution, Circuit, Effects
 from explicate.core.registry import register
 from explicate.errors import InputError
 
@@ -192,6 +193,77 @@ def tokens(explanation: Attribution, sample: int = 0, ax: Axes | None = None, li
     return ax
 
 
+@register("effects", "pictures")
+def effects(
+    explanation: Effects,
+    sample: int | None = None,
+    over: str | None = None,
+    relative: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Effects of interventions as a heat map: layers upwards, heads or positions to the right.
+
+    Parameters
+    ----------
+    sample : which one; None: the mean over all.
+    over : dimensions beyond two are reduced to the largest effect over this one, or over the last ones by default.
+    relative : as shares of the way from the untouched score to the source's.
+    """
+    array = explanation.relative() if relative else explanation["effect"]
+    array = array.mean("sample") if sample is None else array.isel(sample=sample)
+    dims = [str(dim) for dim in array.dims]
+    while len(dims) > 2:
+        gone = over if over in dims else next(dim for dim in ("part", "position", "head") if dim in dims)
+        array = array.isel({gone: abs(array).argmax(gone)})
+        dims.remove(gone)
+    if len(dims) == 1:
+        array = array.expand_dims("", axis=1)
+    rows, columns = (str(dim) for dim in array.dims)
+    values = array.values
+    ax = ax or new_axes(width=1.8 + 0.34 * max(8, values.shape[1]), height=1.4 + 0.17 * max(12, values.shape[0]))
+    limit = float(np.abs(values).max()) or 1.0
+    drawn = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower")
+    ax.figure.colorbar(drawn, ax=ax, label="share of the way" if relative else _unit(explanation))
+    for axis, dim in ((ax.yaxis, rows), (ax.xaxis, columns)):
+        labels = _place_names(explanation, dim, sample)
+        axis.set_ticks(range(len(labels)), labels)
+        axis.set_label_text(dim)
+        axis.set_tick_params(labelsize=7, length=0, rotation=90 if dim == "position" else 0)
+    what = explanation.data.attrs.get("part", "") if "part" not in explanation.place_dims else ""
+    ax.set_title(f"{explanation.provenance.method} {what}: {_target(explanation, sample or 0)}", fontsize=9)
+    return ax
+
+
+@register("circuit", "pictures")
+def circuit(explanation: Circuit, most: int = 25, ax: Axes | None = None) -> Axes:
+    """The largest effects of a circuit's sites as bars, the mean over the samples."""
+    array = explanation["effect"]
+    values = array.mean([dim for dim in array.dims if dim != "site"]).values
+    names = [str(name) for name in explanation.data["site"].values] if "site" in explanation.data.coords else []
+    names = names or [str(i) for i in range(values.size)]
+    order = np.argsort(-np.abs(values), kind="stable")[:most][::-1]
+    ax = ax or new_axes(height=1.2 + 0.28 * len(order))
+    ax.barh(range(len(order)), values[order], color=[_colour(float(v)) for v in values[order]], height=0.7)
+    ax.set_yticks(range(len(order)), [names[i] for i in order])
+    ax.axvline(0, color=NEUTRAL, linewidth=0.8)
+    ax.set_xlabel(_unit(explanation))
+    return bare(ax)
+
+
+def _unit(explanation: Explanation) -> str:
+    return f"change of {str(explanation.data.attrs.get('metric', 'the score')).replace('-', ' ')}"
+
+
+def _place_names(explanation: Effects, dim: str, sample: int | None) -> list[str]:
+    if dim not in explanation.data.coords:
+        return [""]
+    labels = [str(label) for label in explanation.data[dim].values]
+    if dim == "position" and "input_text" in explanation.data and (sample is not None or len(explanation) == 1):
+        texts = explanation.data["input_text"].values[sample or 0]
+        return [f"{texts[int(i)]} {i}".replace("$", r"\$") for i in labels]
+    return labels
+
+
 def contributions(explanation: Attribution, sample: int) -> tuple[np.ndarray, list[str]]:
     """One sample's contributions (feature,) and what to call each feature, without padding."""
     if not -len(explanation) <= sample < len(explanation):
@@ -225,7 +297,7 @@ def _feature_names(explanation: Attribution, count: int) -> list[str]:
     return [f"x{j}" for j in range(count)]
 
 
-def _target(explanation: Attribution, sample: int) -> str:
+def _target(explanation: Explanation, sample: int) -> str:
     return str(explanation["target_name"].values[sample]) if "target_name" in explanation.data else "the target"
 
 

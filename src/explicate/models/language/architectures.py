@@ -46,6 +46,7 @@ class Architecture:
     output_projection : path of the linear map from the heads' outputs to the residual stream.
     resid_mid, attn_out, mlp_act, mlp_out : see `explicate.core.sites`.
     residual : how the stream is put together; see above.
+    final_norm : path of the norm after the last block; "" where there is none.
     head_sum : what the sum of `head_out` over heads plus the projection's bias is: "attn_out", or "before the norm".
     """
 
@@ -60,6 +61,7 @@ class Architecture:
     mlp_out: Tap
     residual: Literal["sum", "normalised"] = "sum"
     head_sum: Literal["attn_out", "before the norm"] = "attn_out"
+    final_norm: str = "norm"
 
     def tap(self, kind: str) -> Tap:
         """The tap of a kind that is an input or output of some module."""
@@ -109,6 +111,7 @@ BERT = Architecture(
     mlp_act=Tap("output.dense", "input"),
     mlp_out=Tap("output.dense", "output"),
     residual="normalised",
+    final_norm="",
 )
 
 _TABLE: dict[str, Architecture] = {}

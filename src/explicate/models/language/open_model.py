@@ -31,6 +31,11 @@ class OpenModel(TokenModel):
         """The named sites; heads, positions and module paths name further ones."""
         return sites.all_sites(self)
 
+    @property
+    def in_force(self) -> tuple[Intervention, ...]:
+        """The interventions whose blocks are open now."""
+        return tuple(self._active)
+
     @contextmanager
     def intervene(self, *interventions: Intervention | Together) -> Iterator[Self]:
         """Change activations or weights inside a `with` block; undone on exit, also after an exception.

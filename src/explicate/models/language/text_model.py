@@ -135,7 +135,7 @@ class TextModel(OpenModel):
 
         def evaluate(rows: Array) -> Floats:
             batch = self.batch(inputs[rows])
-            with torch.enable_grad(), self.framed(batch.frame), _constant(self.module):
+            with torch.enable_grad(), self.framed(batch.frame), constant_weights(self.module):
                 leaf = self._compacted(batch, points[rows]).requires_grad_(True)
                 scores = self.target_tensor(batch, self.embeddings(batch, leaf), self._target(targets[rows]))
                 (gradient,) = torch.autograd.grad(scores.sum(), leaf)
@@ -173,7 +173,7 @@ class TextModel(OpenModel):
 
 
 @contextmanager
-def _constant(module: Any) -> Iterator[None]:
+def constant_weights(module: Any) -> Iterator[None]:
     """Weights as constants: a backward pass to the inputs then keeps much less."""
     changed = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in changed:

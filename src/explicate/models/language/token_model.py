@@ -223,8 +223,8 @@ class TokenModel(Model):
         return embeddings
 
     @contextmanager
-    def framed(self, frame: Frame) -> Iterator[None]:
-        """Tell the hooks where the tokens are."""
+    def framed(self, frame: Frame | None) -> Iterator[None]:
+        """Tell the hooks where the tokens are; None: a batch without padding."""
         before, self.frame = self.frame, frame
         try:
             yield

@@ -1,0 +1,285 @@
+"""Path patching: what a head tells a later part of the model directly, all other heads held still.
+
+Two passes. A: the prompt with all heads frozen to their own values from the sender's position on, but the sender,
+which gets the source's value there; MLPs recompute (or are frozen too), and the receivers' inputs are kept. B: the
+prompt with the receivers' inputs replaced by those. With heads frozen, nothing can leave the sender's position, so pass
+A runs that one column for all senders at once. Source: Wang et al. (2023), "Interpretability in the Wild", section 3.1;
+Goldowsky-Dill et al. (2023), "Localizing Model Behavior with Path Patching".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from explicate.core.capabilities import Array
+from explicate.core.cost import measure, spend
+from explicate.core.kinds import Effects
+from explicate.core.method import Parameterised
+from explicate.core.sites import Site
+from explicate.core.targets import Target
+from explicate.errors import InputError, SiteError
+from explicate.mechanisms import rows
+from explicate.mechanisms.effects import Metric, Readout
+from explicate.mechanisms.places import Places, Positions
+from explicate.mechanisms.restart import (
+    Batch,
+    Measured,
+    Way,
+    batches,
+    engine_for,
+    fastest_way,
+    finished,
+    joined,
+    require_causal,
+    untouched,
+    work,
+)
+from explicate.mechanisms.results import effects, prompts, resolved
+from explicate.mechanisms.rows import Row, Write
+from explicate.mechanisms.runs import Runs
+from explicate.mechanisms.sweeps import aligned, paired
+from explicate.models.language import LanguageModel, sites, tokens
+
+if TYPE_CHECKING:
+    import torch
+
+RECEIVING = ("q", "k", "v")
+LOGITS = Site("logits")
+
+
+@dataclass(frozen=True)
+class PathPatching(Parameterised):
+    """The effect of each head along its direct path to some receivers.
+
+    Parameters
+    ----------
+    receivers : inputs of later heads, "L9.q.H6", "L9.v" (all heads), ..., all replaced together; or "logits".
+    position : of senders and receivers, counted in each prompt, negative from the end; the one that is patched.
+    layers : of the senders; None: all.
+    freeze_mlps : hold the MLPs still too, so that only the residual stream carries the path.
+    metric : see `Sweep`.
+    """
+
+    name: ClassVar[str] = "path-patching"
+
+    receivers: tuple[str, ...] = ("logits",)
+    position: int | tuple[int, ...] = -1
+    layers: tuple[int, ...] | None = None
+    freeze_mlps: bool = False
+    metric: Metric | None = None
+
+    def run(self, model: LanguageModel, inputs: Any, source: Any, target: Target = None) -> Effects:
+        """Path effects (sample, layer, head); 0 for heads that no receiver comes after.
+
+        Parameters
+        ----------
+        inputs, source, target : see `Sweep.run`.
+
+        Raises
+        ------
+        SiteError : a receiver that is no query, key or value of the model.
+        InputError : positions that do not correspond, or from which nothing reaches the receivers.
+        """
+        require_causal(model, self.name)
+        ids = prompts(model, inputs)
+        given = paired(prompts(model, source), len(ids))
+        lengths = tokens.lengths_of(ids)
+        position: Positions = self.position if isinstance(self.position, int) else "all"
+        places = Places.of(model, "head_out", self.layers, "each", position, lengths)
+        receivers = self._receivers(model)
+        columns = self._columns(ids, given, receivers)
+        way = fastest_way(model)
+        if way == "one by one":
+            raise InputError(
+                f"{self.name} cannot run while other interventions or hooks are in force; leave them first"
+            )
+        targets = resolved(model, ids, target)
+        parts = []
+        with measure() as cost:
+            for column in np.unique(columns):
+                same = np.flatnonzero(columns == column)
+                for batch in batches(ids[same], given[same]):
+                    numbers = same[batch.numbers]
+                    own = None if targets is None else targets[numbers]
+                    paths = _Paths(self, model, batch, places, receivers, int(column), way)
+                    parts.append((numbers, paths.measured(own)))
+        found = joined(parts)
+        return effects(self, model, ids, found, places, cost, source=given)
+
+    def _receivers(self, model: LanguageModel) -> tuple[Site, ...]:
+        found = tuple(Site.parse(text) for text in self.receivers)
+        if not found:
+            raise InputError("path patching needs at least one receiver")
+        for site in found:
+            if site == LOGITS and len(found) == 1:
+                continue
+            if site.kind not in RECEIVING or site.positions is not None:
+                raise SiteError(
+                    f"{site} is no receiver; name queries, keys or values such as L9.q.H6 (without positions: they "
+                    "receive at the sender's), or 'logits' alone"
+                )
+            sites.check(model, site)
+        return found
+
+    def _columns(self, ids: Array, given: Array, receivers: tuple[Site, ...]) -> Array:
+        """The column of each prompt."""
+        lengths, others = tokens.lengths_of(ids), tokens.lengths_of(given)
+        asked = self.position if isinstance(self.position, tuple) else (self.position,) * len(ids)
+        if len(asked) != len(ids):
+            raise InputError(f"{len(asked)} positions for {len(ids)} prompts; give one for each, or one for all")
+        columns = np.empty(len(ids), dtype=np.int64)
+        for i, position in enumerate(asked):
+            aligned((position,), "z", lengths[i : i + 1], others[i : i + 1])
+            columns[i] = rows.columns_of(Site("z", 0, None, (position,)), int(lengths[i]))[0]
+            rows.columns_of(Site("z", 0, None, (position,)), int(others[i]))
+        if receivers == (LOGITS,) and (columns != lengths - 1).any():
+            raise InputError(
+                "with all heads frozen only the last position reaches the logits; name the queries, keys or values "
+                "that receive at an earlier one"
+            )
+        return columns
+
+
+def patch_paths(
+    model: LanguageModel,
+    inputs: Any,
+    source: Any,
+    *,
+    receivers: str | Sequence[str | Site] = "logits",
+    position: int | Sequence[int] = -1,
+    layers: Sequence[int] | None = None,
+    freeze_mlps: bool = False,
+    target: Target = None,
+    metric: Metric | None = None,
+) -> Effects:
+    """The effect of each head along its direct path to the receivers; see `PathPatching`."""
+    named = [receivers] if isinstance(receivers, str) else receivers
+    return PathPatching(
+        tuple(str(site) for site in named),
+        position if isinstance(position, int) else tuple(int(p) for p in position),
+        None if layers is None else tuple(int(layer) for layer in layers),
+        freeze_mlps,
+        metric,
+    ).run(model, inputs, source, target)
+
+
+class _Paths:
+    """The paths of all senders on prompts of equal length, at one column."""
+
+    def __init__(
+        self,
+        method: PathPatching,
+        model: LanguageModel,
+        batch: Batch,
+        places: Places,
+        receivers: tuple[Site, ...],
+        column: int,
+        way: Way,
+    ) -> None:
+        self.method, self.model, self.receivers, self.way = method, model, receivers, way
+        self.count, self.column = len(batch.ids), column
+        self.batch = batch
+        self.senders = [(layer, head) for layer in places.layers for head in places.heads or ()]
+        self.forwards = 2.0 * self.count
+
+    def measured(self, targets: Array | None) -> Measured:
+        """The figures of all senders (sender, sample)."""
+        import torch
+
+        tokens_ = self.batch.ids.shape[1]
+        # the model's own blocks run all columns, so the heads of those after the sender must be frozen there too
+        frozen = (self.column,) if self.way == "fused" else tuple(range(self.column, tokens_))
+        kinds = ("z", "mlp_out") if self.method.freeze_mlps else ("z",)
+        layers = range(self.model.layer_count)
+        record = [Site(kind, layer, None, frozen) for kind in kinds for layer in layers]
+        with torch.no_grad():
+            base, own, other = self._runs(record)
+            readout = Readout.of(self.model, self.method.metric, targets, base.state)
+            untouched_scores = readout.untouched()
+            values = np.repeat(untouched_scores[None], len(self.senders), axis=0)
+            first = self._first_pass(base, own, other.recorded, frozen)
+            engine = engine_for(base, self.way)
+            direct = self.receivers == (LOGITS,)
+            last = None if direct else max(site.layer or 0 for site in self.receivers)
+            record_here = () if direct else tuple(site.at(self.column) for site in self.receivers)
+            second: list[Row] = []
+            for chunk in rows.chunks(first, self.model.head_count):
+                states, seen = engine.states(chunk, record_here, None if last is None else last + 1)
+                self._count(chunk, base)
+                if direct:
+                    self._fill(values, chunk, readout, states)
+                else:
+                    second += [self._second_row(row, seen, base) for row in chunk]
+            for chunk in rows.chunks(second, self.model.head_count):
+                self._fill(values, chunk, readout, engine.states(chunk)[0])
+                self._count(chunk, base)
+            source = readout.from_states(other.state, np.arange(self.count))
+        return Measured(
+            values, untouched_scores, source, readout.metric, readout.targets, self.way, forwards=self.forwards
+        )
+
+    def _runs(self, record: list[Site]) -> tuple[Runs, dict[Site, torch.Tensor], Runs]:
+        """The prompts' runs with their own recorded values, and the sources' runs."""
+        ids, sources = self.batch.ids, self.batch.sources
+        assert sources is not None
+        if sources.shape == ids.shape:
+            both = untouched(
+                self.model, Batch(self.batch.numbers, np.concatenate([ids, sources]), None), record, self.way
+            )[0]
+            base, other = both.part(slice(self.count)), both.part(slice(self.count, None))
+            return base, base.recorded, other
+        from_end = {site: site.at(*(p - ids.shape[1] for p in site.positions or ())) for site in record}
+        base = untouched(self.model, Batch(self.batch.numbers, ids, None), list(from_end.values()), self.way)[0]
+        other = untouched(self.model, Batch(self.batch.numbers, sources, None), list(from_end.values()), self.way)[0]
+        own = {site: base.recorded[moved] for site, moved in from_end.items()}
+        other.recorded = {site: other.recorded[moved] for site, moved in from_end.items()}
+        return base, own, other
+
+    def _first_pass(self, base: Runs, own: dict[Site, torch.Tensor], other: Any, frozen: tuple[int, ...]) -> list[Row]:
+        """Rows with all heads frozen but one."""
+        last = max((site.layer or 0 for site in self.receivers if site != LOGITS), default=base.layers)
+        found = []
+        for sample in range(self.count):
+            still = [
+                Write("z", layer, None, frozen, own[Site("z", layer, None, frozen)][sample].transpose(0, 1))
+                for layer in range(base.layers)
+            ]
+            mlps = []
+            if self.method.freeze_mlps:
+                mlps = [
+                    Write("mlp_out", layer, None, frozen, own[Site("mlp_out", layer, None, frozen)][sample])
+                    for layer in range(base.layers)
+                ]
+            for sender, (layer, head) in enumerate(self.senders):
+                if layer >= last:
+                    continue
+                changed = still[layer].change.clone()
+                changed[0, head] = other[Site("z", layer, None, frozen)][sample, head, 0]
+                writes = [Write("z", layer, None, frozen, changed), *still[layer + 1 : last], *mlps[layer:last]]
+                row = Row.of(sender * self.count + sample, sample, writes, base.tokens)
+                found.append(row.only(self.column) if self.way == "fused" else row)
+        return found
+
+    def _second_row(self, row: Row, seen: dict[Site, dict[int, torch.Tensor]], base: Runs) -> Row:
+        """The prompt with the receivers' inputs as the first pass found them."""
+        writes = [
+            Write(site.kind, site.layer or 0, site.head, (self.column,), kept[row.number][None])
+            for site, kept in seen.items()
+            if (site.layer or 0) > row.layer
+        ]
+        return Row.of(row.number, row.sample, writes, base.tokens)
+
+    def _fill(self, values: Array, chunk: list[Row], readout: Readout, states: torch.Tensor) -> None:
+        samples = np.array([row.sample for row in chunk])
+        found = readout.from_states(finished(self.model, states), samples)
+        values.reshape(-1)[[row.number for row in chunk]] = found
+
+    def _count(self, chunk: list[Row], base: Runs) -> None:
+        done = sum(work(row, base) for row in chunk)
+        self.forwards += done
+        spend(evaluations=ceil(done))
