@@ -155,18 +155,6 @@ def test_a_text_of_special_tokens_has_no_words(pieces):
         Words().players(pieces, np.array([0]))
 
 
-@pytest.fixture(scope="module")
-def smollm2():
-    pytest.importorskip("transformers")
-    from explicate.errors import MissingDependencyError
-    from explicate.models import zoo
-
-    try:
-        return zoo.load("smollm2-135m")
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
-
-
 def test_smollm2_needs_the_names_to_say_mary(smollm2):
     """Without "Mary" in the sentence, by any meaning of absent, Mary is a less likely answer than before."""
     x = smollm2.encode("When John and Mary went to the store, John gave a drink to")[0]

@@ -12,7 +12,7 @@ language = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(language)
 
 CAUSAL = language.CAUSAL
-causal, llama, gemma, bert, smollm2 = language.causal, language.llama, language.gemma, language.bert, language.smollm2
+causal, llama, gemma, bert = language.causal, language.llama, language.gemma, language.bert
 
 
 @pytest.fixture(scope="session")

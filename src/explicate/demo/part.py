@@ -11,18 +11,15 @@ from explicate.core.kinds import Attribution
 from explicate.evaluation.beliefs import CONTROL, listed
 from explicate.evaluation.comparison import Comparison, compare
 from explicate.report.document import Section
-from explicate.runtime.parallel import Backend
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where to write, the seed, how many units to work on at a time, and on what."""
+    """Where to write, and the seed."""
 
     out: Path
     scratch: Path
     seed: int
-    workers: int
-    backend: Backend = "processes"
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,6 @@ def measured(
         seed=settings.seed,
         budget=budget,
         within=settings.scratch / name,
-        workers=settings.workers,
-        backend=settings.backend,
     )
 
 
