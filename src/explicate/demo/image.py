@@ -58,7 +58,11 @@ def make(settings: Settings) -> Made:
         for each in local
     ]
     parts = [
-        Part("Where it saw the cat", ["The same picture, five methods."], shown),
+        Part(
+            "Where it saw the cat",
+            ["The same picture, five methods; the costs are of the three pictures compared below."],
+            shown,
+        ),
         Part(
             "Methods side by side",
             [
