@@ -92,7 +92,6 @@ def covariate_shift(table: pd.DataFrame) -> list[Claim]:
     network = _effect(table, 1.75, GAP, "network", 1)
     withheld = _effect(table, 1.75, GAP, "network", 2)
     linear = _effect(table, 1.75, GAP, "logistic", 1)
-    worse = estimate(_group_difference(table, 1.75, GAP, "network", 1, "1", "0"))
     cells = _means(table, GAP, "network", 1)
     return [
         Claim(
@@ -107,15 +106,7 @@ def covariate_shift(table: pd.DataFrame) -> list[Claim]:
             met=network.mean >= 0.02 and network.low > 0,
             note="baseline: the logistic model's effect. Gaps by s: " + _listed(cells),
         ),
-        Claim(
-            "the group that training lacks is the one that is worse explained",
-            "fidelity of M = 1 minus fidelity of M = 0 at s = 1.75",
-            measured=worse.mean,
-            interval=_interval(worse),
-            chance=0.0,
-            bar="> 0, interval excludes 0",
-            met=worse.low > 0,
-        ),
+        _worse_group(table, "the group that training lacks is the one that is worse explained"),
         Claim(
             "covariate shift, sensitive column withheld",
             "accuracy gap at s = 1.75 minus at s = -5, network",
@@ -131,7 +122,6 @@ def covariate_shift(table: pd.DataFrame) -> list[Claim]:
 def small_network(table: pd.DataFrame) -> list[Claim]:
     """The page's own measurement was of a smaller network; the bar is of the full one."""
     gap = _effect(table, 1.75, GAP, "network", 1)
-    worse = estimate(_group_difference(table, 1.75, GAP, "network", 1, "1", "0"))
     cells = _means(table, GAP, "network", 1)
     return [
         Claim(
@@ -144,16 +134,21 @@ def small_network(table: pd.DataFrame) -> list[Claim]:
             met=gap.mean >= 0.02 and gap.low > 0,
             note="Gaps by s: " + _listed(cells),
         ),
-        Claim(
-            "the group that training lacks is the one that is worse explained: the small network",
-            "fidelity of M = 1 minus fidelity of M = 0 at s = 1.75",
-            measured=worse.mean,
-            interval=_interval(worse),
-            chance=0.0,
-            bar="> 0, interval excludes 0",
-            met=worse.low > 0,
-        ),
+        _worse_group(table, "the group that training lacks is the one that is worse explained: the small network"),
     ]
+
+
+def _worse_group(table: pd.DataFrame, claim: str) -> Claim:
+    worse = estimate(_group_difference(table, 1.75, GAP, "network", 1, "1", "0"))
+    return Claim(
+        claim,
+        "fidelity of M = 1 minus fidelity of M = 0 at s = 1.75",
+        measured=worse.mean,
+        interval=_interval(worse),
+        chance=0.0,
+        bar="> 0, interval excludes 0",
+        met=worse.low > 0,
+    )
 
 
 def near(table: pd.DataFrame) -> Claim:
