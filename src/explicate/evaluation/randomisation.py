@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import copy
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,7 +116,10 @@ class Randomisation(Metric):
                     changed = refitted(model, context.training, seed)
                 _check_changed(model, changed, inputs, targets)
                 rng = generator(explanation.provenance.seed)
-                again = np.asarray(context.explainer.attribute(changed, inputs, targets, rng).attribution, dtype=float)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # that a random model's map is empty is no fault of the user's
+                    found_again = context.explainer.attribute(changed, inputs, targets, rng).attribution
+                again = np.asarray(found_again, dtype=float)
                 found[repeat, stage] = self._similarities(explanation, again, model)
         notes = () if torch_module else ("data randomisation: the model was fitted again to permuted labels",)
         cascade = found.mean(axis=0).T
