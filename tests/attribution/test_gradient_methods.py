@@ -245,16 +245,8 @@ def test_captum_agrees_on_noisy_copies(model, batch, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_language_model_is_explained_token_by_token():
-    pytest.importorskip("transformers")
-    from explicate.models import zoo
-
-    if "smollm2-135m" not in zoo.names():
-        pytest.skip("no language model here")
-    try:
-        model = zoo.load("smollm2-135m")
-    except ImportError:
-        pytest.skip("no language model here")
+def test_a_language_model_is_explained_token_by_token(smollm2):
+    model = smollm2
     texts = ["The capital of France is", "Monday, Tuesday,"]
     for method in (Gradient(), GradientTimesInput(), IntegratedGradients(steps=4), SmoothGrad(samples=2)):
         found = method.explain(model, texts)

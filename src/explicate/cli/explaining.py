@@ -261,12 +261,11 @@ def _notes(measured: list[Any]) -> list[str]:
 
 def _largest(found: Any, most: int = 5) -> list[str]:
     """The largest contributions of the first sample, in words."""
-    from explicate.report.pictures import contributions
+    from explicate.report.pictures import largest
 
-    if found.feature_dims not in (("feature",), ("token",)):
+    shown = largest(found, 0, most)
+    if not shown:
         return []
-    values, labels = contributions(found, 0)
-    order = sorted(range(len(values)), key=lambda j: -abs(values[j]))[:most]
-    width = max(len(labels[j]) for j in order)
+    width = max(len(label) for label, _ in shown)
     head = f"{found['target_name'].values[0]}: {float(found['score'].values[0]):.4g}"
-    return [head, *(f"  {labels[j]:<{width}}  {values[j]:+.4g}" for j in order)]
+    return [head, *(f"  {label:<{width}}  {value:+.4g}" for label, value in shown)]

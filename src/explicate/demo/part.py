@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from explicate.core.kinds import Attribution
-from explicate.evaluation.beliefs import CONTROL, listed
+from explicate.evaluation.beliefs import listed
 from explicate.evaluation.comparison import Comparison, compare
+from explicate.evaluation.comparison_table import CONTROL
 from explicate.report.document import Section
 
 

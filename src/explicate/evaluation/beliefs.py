@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from explicate.evaluation.comparison_table import Comparison
+from explicate.evaluation.comparison_table import CONTROL, Comparison
 from explicate.evaluation.measurement import Measurement, paired_interval
 from explicate.runtime.statistics import Interval
 
-CONTROL = "random"
 DECISIVE = ("deletion", "insertion")
 CAVEAT = (
     "All figures are for these samples and this meaning of absent; another meaning can reverse a ranking, so decide "

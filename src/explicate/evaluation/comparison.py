@@ -16,7 +16,7 @@ from explicate.core import registry
 from explicate.core.kinds import Attribution
 from explicate.core.targets import Target, resolve_targets
 from explicate.errors import InputError
-from explicate.evaluation.comparison_table import Comparison, Row
+from explicate.evaluation.comparison_table import CONTROL, Comparison, Row
 from explicate.evaluation.comparison_work import Work, joined
 from explicate.evaluation.measurement import Measurement, paired_interval
 from explicate.evaluation.metric import Metric, fitting_metrics, has_defaults, metric_of
@@ -31,7 +31,6 @@ from explicate.runtime.runner import run
 
 __all__ = ["Comparison", "compare", "fitting_methods", "fitting_metrics"]
 
-CONTROL = "random"
 CHUNK = {"table": 64, "image": 4, "text": 8}
 
 

@@ -29,6 +29,9 @@ EXPLANATIONS = "methods"
 CHECK = "randomisation"
 
 
+CONTROL = "random"  # the method that the others are held against
+
+
 @dataclass(frozen=True)
 class Row:
     """One method by one metric.
@@ -132,7 +135,7 @@ class Comparison:
 
     def failed_randomisation(self) -> list[str]:
         """Methods, the control aside, whose explanations a model without knowledge gets too."""
-        return [method for method, verdict in self.randomisation.items() if verdict == "fail" and method != "random"]
+        return [method for method, verdict in self.randomisation.items() if verdict == "fail" and method != CONTROL]
 
     def not_applicable(self) -> dict[tuple[str, str], str]:
         """(method, metric) -> why there is no value."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from explicate.core.kinds import Attribution
-from explicate.evaluation.beliefs import CONTROL, beliefs
-from explicate.evaluation.comparison_table import Comparison
+from explicate.evaluation.beliefs import beliefs
+from explicate.evaluation.comparison_table import CONTROL, Comparison
 from explicate.report import fragments, pictures
 from explicate.report.document import Figure, Part, Report, Section, comparison_grid
 
@@ -53,12 +53,9 @@ def _findings(explanations: dict[str, Attribution]) -> list[str]:
     """The largest contributions to the first sample's score, by each method whose features have names."""
     found = []
     for name, each in explanations.items():
-        if each.feature_dims not in (("feature",), ("token",)):
-            continue
-        values, labels = pictures.contributions(each, 0)
-        order = sorted(range(len(values)), key=lambda j, values=values: -abs(values[j]))[:3]  # type: ignore[misc]
-        largest = ", ".join(f"{labels[j].strip()} ({values[j]:+.2g})" for j in order)
-        found.append(f"first sample, {name}: {largest}")
+        parts = [f"{label.strip()} ({value:+.2g})" for label, value in pictures.largest(each, 0, 3)]
+        if parts:
+            found.append(f"first sample, {name}: {', '.join(parts)}")
     return found
 
 
@@ -69,13 +66,16 @@ def _pictures(explanations: Sequence[Attribution]) -> list[Part]:
     parts = []
     if kind == "table" and count > 1:
         overall = [
-            Figure(fragments.picture(pictures.beeswarm(each), f"{each.provenance.method}, all samples"), _origin(each))
+            Figure(
+                fragments.picture(pictures.beeswarm(each), f"{each.provenance.method}, all samples"),
+                each.provenance.summary(),
+            )
             for each in explanations
             if each["inputs"].shape == each.values.shape
         ]
         parts.append(Part("Overall", [f"Contributions to the scores of all {count} samples."], overall))
     for sample in range(min(SHOWN if kind != "table" else 1, count)):
-        shown = [Figure(_one(each, sample, kind), _origin(each)) for each in explanations]
+        shown = [Figure(_one(each, sample, kind), each.provenance.summary()) for each in explanations]
         name = explanations[0]["target_name"].values[sample]
         parts.append(Part(f"Sample {sample + 1} of {count}", [f"What speaks for and against {name}."], shown))
     return parts
@@ -86,10 +86,6 @@ def _one(explanation: Attribution, sample: int, kind: str) -> str:
         return fragments.highlighted(explanation, sample)
     view = pictures.heat_map if kind == "image" else pictures.waterfall
     return fragments.picture(view(explanation, sample), f"{explanation.provenance.method}, sample {sample + 1}")
-
-
-def _origin(explanation: Attribution) -> str:
-    return explanation.provenance.summary()
 
 
 def _side_by_side(comparison: Comparison) -> list[Part]:

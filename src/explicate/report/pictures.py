@@ -280,6 +280,15 @@ def contributions(explanation: Attribution, sample: int) -> tuple[np.ndarray, li
     return values, names
 
 
+def largest(explanation: Attribution, sample: int, most: int) -> list[tuple[str, float]]:
+    """The largest contributions to one sample's score, as (label, value); none where features have no labels."""
+    if explanation.feature_dims not in (("feature",), ("token",)):
+        return []
+    values, labels = contributions(explanation, sample)
+    order = np.argsort(-np.abs(values), kind="stable")[:most]
+    return [(labels[j], float(values[j])) for j in order]
+
+
 def _errors(explanation: Attribution, sample: int) -> np.ndarray | None:
     if "standard_error" not in explanation.data:
         return None

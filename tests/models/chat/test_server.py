@@ -14,7 +14,7 @@ pytest.importorskip("fastapi")
 uvicorn = pytest.importorskip("uvicorn")
 openai = pytest.importorskip("openai")
 
-from explicate.errors import InputError, MissingDependencyError, WindowError  # noqa: E402
+from explicate.errors import InputError, WindowError  # noqa: E402
 from explicate.models.chat import LocalChat, RemoteChat  # noqa: E402
 from explicate.models.chat.scripted import constant  # noqa: E402
 from explicate.models.chat.server import foreign, make_app, serve  # noqa: E402
@@ -126,13 +126,7 @@ def test_hosts():
 
 
 @pytest.mark.slow
-def test_the_command_serves_smollm2_to_the_real_client(tmp_path):
-    from explicate.models import zoo
-
-    try:
-        zoo.load("smollm2-135m")
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
+def test_the_command_serves_smollm2_to_the_real_client(tmp_path, smollm2):
     command = [sys.executable, "-c", "from explicate.cli import main; main()"]
     words = ["serve-model", "smollm2-135m", "--port", "0", "--log", str(tmp_path / "calls.jsonl"), "--json"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}

@@ -15,11 +15,6 @@ TARGETS = np.array([11, 12, 13])
 SHARP = {"rtol": 1e-4, "atol": 1e-4}
 
 
-def everything(model, texts=TEXTS):
-    sites = [f"L{layer}.{kind}" for layer in range(LAYERS) for kind in LAYERED]
-    return model.capture(texts, ["embed", *sites])
-
-
 def present(model, texts=TEXTS):
     return model.encode(texts) >= 0
 

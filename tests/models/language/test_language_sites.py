@@ -11,7 +11,6 @@ from explicate.models.language import architectures
 
 TEXTS = ["When John and Mary went to the store", "The cat sat", "Is the value 3.14 today? Nobody"]
 LAYERS = 3
-TARGETS = np.array([11, 12, 13])
 SHARP = {"rtol": 1e-4, "atol": 1e-4}
 
 
