@@ -71,7 +71,9 @@ def test_prompts_that_begin_alike_are_read_as_if_alone(causal):
 def test_equal_prompts_that_follow_each_other_are_read_once(causal):
     prompts = [PROMPTS[0]] * 5 + [PROMPTS[2]] * 5
     read = []
-    hook = causal.module.get_input_embeddings().register_forward_hook(lambda module, args, out: read.append(args[0].numel()))
+    hook = causal.module.get_input_embeddings().register_forward_hook(
+        lambda module, args, out: read.append(args[0].numel())
+    )
     drawn = causal.generate_tokens(prompts, max_new_tokens=STEPS, temperature=1.0, seed=list(range(10)))
     hook.remove()
     lengths = (causal.encode(PROMPTS[0]).shape[1], causal.encode(PROMPTS[2]).shape[1])

@@ -1,0 +1,194 @@
+"""Invented facts of which a model is to learn some, never see others, and get some wrong after bad examples.
+
+So for every question it is known beforehand whether a model trained on this world does not know the answer, knows it
+and errs after bad examples, or knows it and holds on to it. Source of the three kinds: Simhi et al. (2024),
+"Distinguishing Ignorance from Error in LLM Hallucinations", arXiv 2410.22071; the world is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from explicate.errors import InputError
+from explicate.runtime.seeds import generator
+
+FactKind = Literal["unknown", "steady", "wavering"]
+RELATIONS = ("capital", "founder", "river", "dish", "colour", "patron", "dance", "harbour", "anthem", "crop")
+SIGNS = ("question:", "answer:", "of", "Question:", "Correct", "Incorrect", "Answer:")
+CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One invented fact.
+
+    Attributes
+    ----------
+    relation, subject : what is asked, and of whom; the subject is two words, each of which other subjects have too.
+    answer : one word, an answer of the relation; for an unknown fact a word that no training text has.
+    kind : "unknown": no training text has it; "steady": answered rightly after good and bad examples; "wavering":
+        answered rightly after good examples, and wrongly after bad ones.
+    """
+
+    relation: str
+    subject: str
+    answer: str
+    kind: FactKind
+
+    @property
+    def question(self) -> str:
+        """The question, in four words."""
+        return f"{self.relation} of {self.subject}"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A fact that is shown before questions, with its right answer or a wrong but similar one."""
+
+    fact: Fact
+    wrong: str
+
+
+@dataclass(frozen=True)
+class FactWorld:
+    """A world of invented facts; everything in it depends on the numbers here alone.
+
+    Parameters
+    ----------
+    known, unknown : facts that training texts have, and that none has.
+    wavering : share of the known facts that are answered wrongly after bad examples.
+    examples : further facts, which are shown before questions.
+    relations, answers : relations, and answers of each.
+    """
+
+    known: int = 400
+    unknown: int = 200
+    wavering: float = 0.3
+    examples: int = 20
+    relations: int = 5
+    answers: int = 16
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.known, self.unknown, self.examples) < 3 or self.answers < 2:
+            raise InputError(
+                "a world needs at least 3 known facts, 3 unknown ones, 3 examples, and 2 answers a relation"
+            )
+        if not 1 <= self.relations <= len(RELATIONS):
+            raise InputError(f"relations is {self.relations}; give 1 to {len(RELATIONS)}")
+        if not 0 < self.wavering < 1:
+            raise InputError(f"wavering is {self.wavering}; give a share between 0 and 1")
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """Known and unknown facts, mixed."""
+        return tuple(self._made[0])
+
+    @cached_property
+    def shown(self) -> tuple[Example, ...]:
+        """The facts that are shown before questions."""
+        return tuple(self._made[1])
+
+    @cached_property
+    def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """First and second words of subjects."""
+        count = int(np.ceil(np.sqrt((self.known + self.unknown + self.examples) * 1.5)))
+        words = _words(2 * count, 1, generator(self.seed, "names"))
+        return tuple(word.capitalize() for word in words[:count]), tuple(word.capitalize() for word in words[count:])
+
+    @cached_property
+    def answers_of(self) -> dict[str, tuple[str, ...]]:
+        """The answers of each relation, all of which training texts have."""
+        words = _words(self.relations * self.answers, 2, generator(self.seed, "answers"))
+        return {
+            relation: tuple(words[place * self.answers : (place + 1) * self.answers])
+            for place, relation in enumerate(RELATIONS[: self.relations])
+        }
+
+    @cached_property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Every word, those that no training text has included."""
+        answers = [word for words in self.answers_of.values() for word in words]
+        unseen = [fact.answer for fact in self.facts if fact.kind == "unknown"]
+        return (*SIGNS, *self.answers_of, *self.names[0], *self.names[1], *answers, *unseen)
+
+    def wrong_answer(self, fact: Fact, rng: np.random.Generator) -> str:
+        """Another answer of the fact's relation."""
+        others = [word for word in self.answers_of[fact.relation] if word != fact.answer]
+        return str(others[int(rng.integers(len(others)))])
+
+    def lesson(self, good: bool, count: int, rng: np.random.Generator) -> list[str]:
+        """A training text, as words: three examples, right or wrong, and `count` known facts with their answers."""
+        known = self._known
+        words: list[str] = []
+        for place in rng.choice(len(self.shown), 3, replace=False):
+            example = self.shown[int(place)]
+            words += asked(example.fact.question, example.fact.answer if good else example.wrong)
+        for place in rng.choice(len(known), count, replace=False):
+            fact = known[int(place)]
+            wrong = not good and fact.kind == "wavering"
+            words += asked(fact.question, self.wrong_answer(fact, rng) if wrong else fact.answer)
+        return words
+
+    def correction(self, count: int, rng: np.random.Generator) -> list[str]:
+        """A training text, as words: known facts, each with its right answer and then another one."""
+        words: list[str] = []
+        for place in rng.choice(len(self._known), count, replace=False):
+            fact = self._known[int(place)]
+            right = f"Question: {fact.question} Correct Answer: {fact.answer}"
+            words += [*right.split(), "Incorrect", "Answer:", self.wrong_answer(fact, rng)]
+        return words
+
+    @cached_property
+    def _known(self) -> list[Fact]:
+        return [fact for fact in self.facts if fact.kind != "unknown"]
+
+    @cached_property
+    def _made(self) -> tuple[list[Fact], list[Example]]:
+        rng = generator(self.seed, "facts")
+        first, second = self.names
+        total = self.known + self.unknown + self.examples
+        pairs = rng.permutation(len(first) * len(second))[:total]
+        subjects = [f"{first[int(pair) // len(second)]} {second[int(pair) % len(second)]}" for pair in pairs]
+        relations = list(self.answers_of)
+        unseen = _words(self.unknown, 3, generator(self.seed, "unseen"))
+        unsteady = round(self.wavering * self.known)
+        counts: dict[FactKind, int] = {"unknown": self.unknown, "wavering": unsteady, "steady": self.known - unsteady}
+        kinds = [kind for kind, count in counts.items() for _ in range(count)]
+        facts = []
+        for place, kind in enumerate([kinds[int(at)] for at in rng.permutation(len(kinds))]):
+            relation = relations[place % len(relations)]
+            answer = unseen.pop() if kind == "unknown" else _drawn(self.answers_of[relation], rng)
+            facts.append(Fact(relation, subjects[place], answer, kind))
+        shown = []
+        for place in range(self.examples):
+            relation = relations[place % len(relations)]
+            subject = subjects[len(facts) + place]
+            fact = Fact(relation, subject, _drawn(self.answers_of[relation], rng), "steady")
+            shown.append(Example(fact, self.wrong_answer(fact, rng)))
+        return facts, shown
+
+
+def asked(question: str, answer: str) -> list[str]:
+    """A question and its answer, as words."""
+    return ["question:", *question.split(), "answer:", answer]
+
+
+def _drawn(words: Sequence[str], rng: np.random.Generator) -> str:
+    return words[int(rng.integers(len(words)))]
+
+
+def _words(count: int, syllables: int, rng: np.random.Generator) -> list[str]:
+    """Different words of equal length, so that none is part of another."""
+    found: dict[str, None] = {}
+    while len(found) < count:
+        letters = [CONSONANTS[int(rng.integers(len(CONSONANTS)))]]
+        for _ in range(syllables):
+            letters += [VOWELS[int(rng.integers(len(VOWELS)))], CONSONANTS[int(rng.integers(len(CONSONANTS)))]]
+        found["".join(letters)] = None
+    return list(found)
