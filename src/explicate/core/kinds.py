@@ -9,7 +9,7 @@ import xarray as xr
 
 from explicate.core.explanation import Explanation
 from explicate.core.sites import Site
-from explicate.errors import InputError
+from explicate.errors import InputError, SiteError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -259,28 +259,96 @@ class Profile(Explanation):
 
 
 class Direction(Explanation):
-    """A direction in activation space: `direction` (..., width). Directions add, subtract and scale."""
+    """Directions in activation space: `direction` (..., width). They add, subtract, scale and negate.
+
+    Variables
+    ---------
+    direction : (site, width) where each belongs to a site, named by the coordinate `site`; else any shape before width.
+    agreement : (site,), optional: share of the examples that lie on the direction's side.
+    cosine : (site,), optional: with the mean difference of the same examples.
+    typical_length : (site,), optional: mean length of the activations there, for relative sizes.
+    """
 
     kind: ClassVar[str] = "direction"
     main: ClassVar[str] = "direction"
     required: ClassVar[dict[str, tuple[str, ...]]] = {"direction": ()}
 
+    @property
+    def values(self) -> np.ndarray:
+        """The directions as an array (..., width)."""
+        return np.asarray(self.data["direction"].values, dtype=float)
+
+    @property
+    def sites(self) -> list[Site]:
+        """Where each direction belongs, in order."""
+        if "site" in self.data["direction"].coords:
+            return [Site.parse(str(text)) for text in np.atleast_1d(self.data["site"].values)]
+        if "site" in self.data.attrs:
+            return [Site.parse(str(self.data.attrs["site"]))]
+        raise InputError(f"this direction, made by {self.provenance.method}, belongs to no site; name one")
+
+    def at(self, *sites: Site | str) -> Direction:
+        """The directions of some sites only."""
+        known = [str(site) for site in self.sites]
+        for site in sites:
+            if str(Site.parse(site)) not in known:
+                raise SiteError(f"there is no direction for {site}; there are some for {', '.join(known)}")
+        return self.isel(site=[known.index(str(Site.parse(site))) for site in sites])
+
+    @property
+    def lengths(self) -> xr.DataArray:
+        """Euclidean length of each direction."""
+        return (self.data["direction"] ** 2).sum("width") ** 0.5
+
+    def unit(self) -> Direction:
+        """The same directions, of length one."""
+        if not bool((self.lengths > 0).all()):
+            raise InputError("a direction of zeros has no unit length; it was read from examples that do not differ")
+        return self._with(self.data["direction"] / self.lengths, stale=False)
+
+    def relative(self, share: float = 1.0) -> Direction:
+        """The same directions, of this share of the typical length of the activations at their sites."""
+        if "typical_length" not in self.data:
+            raise InputError("how long activations are at these sites is not known; read the direction from a model")
+        scaled = self.unit().data["direction"] * self.data["typical_length"] * share
+        return self._with(scaled, stale=False)
+
+    def cosine(self, other: Direction) -> xr.DataArray:
+        """Cosine with another's directions, site by site."""
+        self._alike(other)
+        lengths = self.lengths * other.lengths
+        return (self.data["direction"] * other.data["direction"]).sum("width") / lengths.where(lengths > 0)
+
     def __add__(self, other: Direction) -> Direction:
+        self._alike(other)
         return self._with(self.data["direction"] + other.data["direction"])
 
     def __sub__(self, other: Direction) -> Direction:
-        return self._with(self.data["direction"] - other.data["direction"])
+        return self + -1.0 * other
 
     def __mul__(self, factor: float) -> Direction:
-        return self._with(self.data["direction"] * factor)
+        return self._with(self.data["direction"] * factor, stale=factor <= 0)
 
     __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> Direction:
+        return self * (1.0 / divisor)
 
     def __neg__(self) -> Direction:
         return self * -1.0
 
-    def _with(self, array: xr.DataArray) -> Direction:
-        return Direction(self.data.assign(direction=array), self.provenance)
+    def _alike(self, other: Direction) -> None:
+        one, two = self.data["direction"], other.data["direction"]
+        if one.sizes != two.sizes or any(not one[dim].equals(two[dim]) for dim in one.dims if dim in one.coords):
+            raise InputError(
+                f"directions {dict(one.sizes)} and {dict(two.sizes)} do not belong to the same sites and width; "
+                "choose common ones with .at(...)"
+            )
+
+    def _with(self, array: xr.DataArray, stale: bool = True) -> Direction:
+        """Others in their place; what was found out about the old ones goes where it no longer holds."""
+        data = self.data.assign(direction=array.transpose(*self.data["direction"].dims))
+        return Direction(data.drop_vars(["agreement", "cosine"], errors="ignore") if stale else data, self.provenance)
 
 
 class Narrative(Explanation):
