@@ -11,11 +11,12 @@ from explicate.benchmarks.wack.asking import answers
 from explicate.benchmarks.wack.dataset import LABELS, PROBED, Label, WackDataset, WackRecord
 from explicate.benchmarks.wack.detection import (
     Examples,
-    Protocol,
+    ProbePlan,
     StateProbe,
     chosen,
     detect,
     generic_examples,
+    held_out,
     specific_examples,
     summed_up,
 )
@@ -28,6 +29,7 @@ from explicate.benchmarks.wack.generic import (
 )
 from explicate.benchmarks.wack.items import Item, Items, hit, prepare
 from explicate.benchmarks.wack.labelling import Labeller, label_of, late_hits, recovered, sheet
+from explicate.benchmarks.wack.mitigation import AskAgain, Router, SteerAnswer, mitigate, towards_correct, treated
 from explicate.benchmarks.wack.published import FileName, read_published, write_published
 from explicate.benchmarks.wack.settings import AliceBob, BadShots, GoodShots, Setting, prompts
 from explicate.benchmarks.wack.shots import EASY_FACTS, Shot, Shots
@@ -40,6 +42,7 @@ __all__ = [
     "LABELS",
     "PROBED",
     "AliceBob",
+    "AskAgain",
     "BadShots",
     "Examples",
     "FileName",
@@ -51,24 +54,28 @@ __all__ = [
     "Label",
     "Labeller",
     "Place",
-    "Protocol",
+    "ProbePlan",
+    "Router",
     "Setting",
     "Shot",
     "Shots",
     "Similarity",
     "StateProbe",
     "States",
+    "SteerAnswer",
     "WackDataset",
     "WackRecord",
     "answers",
     "chosen",
     "detect",
     "generic_examples",
+    "held_out",
     "hidden_states",
     "hit",
     "jaccard",
     "label_of",
     "late_hits",
+    "mitigate",
     "prepare",
     "prompts",
     "read_published",
@@ -78,6 +85,8 @@ __all__ = [
     "similarity",
     "specific_examples",
     "summed_up",
+    "towards_correct",
+    "treated",
     "write_generic_set",
     "write_published",
     "write_published_generic",

@@ -49,6 +49,10 @@ class Examples:
     folds: Array
     name: str = ""
 
+    def rows(self, rows: Array) -> Examples:
+        """Some of the texts."""
+        return Examples(self.states.rows(rows), self.labels[rows], self.questions[rows], self.folds[rows], self.name)
+
     def counts(self) -> dict[str, int]:
         """How many texts each label has."""
         names, counts = np.unique(self.labels, return_counts=True)
@@ -102,7 +106,7 @@ def generic_examples(
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ProbePlan:
     """How probes are trained and tested.
 
     Parameters
@@ -158,7 +162,7 @@ def detect(
     train: Mapping[str, Examples] | None = None,
     *,
     labels: Sequence[Label] = PROBED,
-    protocol: Protocol = Protocol(),
+    plan: ProbePlan = ProbePlan(),
     places: Sequence[Place] | None = None,
 ) -> pd.DataFrame:
     """Train probes on each of `train` and test them on the same held-out texts of `test`.
@@ -182,25 +186,31 @@ def detect(
 
     Raises
     ------
-    InputError : fewer than `protocol.fewest` texts of a label; the counts are named.
+    InputError : fewer than `plan.fewest` texts of a label; the counts are named.
     """
     import pandas as pd
 
     sources = dict(train or {test.name or "specific": test})
     for examples in (test, *sources.values()):
-        _enough(examples, labels, protocol.fewest)
+        _enough(examples, labels, plan.fewest)
     rows: list[dict[str, Any]] = []
     for name, source in sources.items():
         pool, tested = _pool(source, test)
-        plans = [_plan(pool, tested, labels, protocol, seed) for seed in protocol.seeds]
+        splits = [_split(pool, tested, labels, plan, seed) for seed in plan.seeds]
         codes = _codes(pool.labels, labels)
         for place in places or list(pool.states):
             features = pool.states[place]
-            for seed, plan in zip(protocol.seeds, plans, strict=True):
-                found = plan.scores(features, codes, protocol, labels)
+            for seed, split in zip(plan.seeds, splits, strict=True):
+                found = split.scores(features, codes, plan, labels)
                 about = {"train": name, "component": place.component, "layer": place.layer, "head": place.head}
                 rows.append({**about, "seed": seed, **found})
     return pd.DataFrame(rows)
+
+
+def held_out(examples: Examples, labels: Sequence[Label], plan: ProbePlan, seed: int) -> tuple[Array, Array]:
+    """The training and the tested texts of one seed, as `detect` takes them: bool (text,) each."""
+    split = _split(examples, np.ones(len(examples.labels), dtype=bool), labels, plan, seed)
+    return split.train, split.test
 
 
 def chosen(table: pd.DataFrame) -> pd.DataFrame:
@@ -222,7 +232,7 @@ def summed_up(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
+class _Split:
     """Rows of one split: learned from, and tested."""
 
     train: Array
@@ -231,11 +241,11 @@ class _Plan:
     seed: int
 
     def scores(
-        self, features: Floats, codes: Array, protocol: Protocol, labels: Sequence[Label]
+        self, features: Floats, codes: Array, plan: ProbePlan, labels: Sequence[Label]
     ) -> dict[str, float | int]:
         from explicate.mechanisms.probing import folds
 
-        own = folds(self.train, self.groups, protocol.parts, self.seed)
+        own = folds(self.train, self.groups, plan.parts, self.seed)
         shuffled = codes.copy()
         where = np.flatnonzero(self.train)
         shuffled[where] = generator(self.seed, "shuffled").permutation(codes[where])
@@ -243,7 +253,7 @@ class _Plan:
         at = np.flatnonzero(used)
         problems = [Problem(codes[at], self.train[at]), Problem(shuffled[at], self.train[at])]
         problems += [Problem(codes[at], (self.train & ~held)[at]) for held in own]
-        fitted = protocol.probe.readouts(features[at], problems, len(labels), self.seed)
+        fitted = plan.probe.readouts(features[at], problems, len(labels), self.seed)
         truth = codes[self.test]
         guess, control = (each.predict(features[self.test]) for each in fitted[:2])
         parts = zip(fitted[2:], own, strict=True)
@@ -277,11 +287,11 @@ def _pool(source: Examples, test: Examples) -> tuple[Examples, Array]:
     return pool, np.arange(len(pool.labels)) >= len(source.labels)
 
 
-def _plan(pool: Examples, tested: Array, labels: Sequence[Label], protocol: Protocol, seed: int) -> _Plan:
+def _split(pool: Examples, tested: Array, labels: Sequence[Label], plan: ProbePlan, seed: int) -> _Split:
     """Held-out questions (or a fold), then equally many texts of each label on either side."""
     wanted = np.isin(pool.labels, labels)
     rng = generator(seed, "held out")
-    if protocol.split == "folds":
+    if plan.split == "folds":
         names = np.unique(pool.folds)
         if len(names) < 2:
             raise InputError(
@@ -290,14 +300,14 @@ def _plan(pool: Examples, tested: Array, labels: Sequence[Label], protocol: Prot
         held = pool.folds == names[seed % len(names)]
     else:
         questions = np.unique(pool.questions[tested & wanted])
-        count = max(1, round(protocol.test_share * len(questions)))
+        count = max(1, round(plan.test_share * len(questions)))
         held = np.isin(pool.questions, rng.permutation(questions)[:count])
     own = bool(tested.all())
     learn, ask = wanted & ~held & (tested if own else ~tested), wanted & held & tested
-    most_train = round(protocol.per_label * (1 - protocol.test_share))
+    most_train = round(plan.per_label * (1 - plan.test_share))
     train = _balanced(pool.labels, learn, labels, most_train, derive_seed(seed, "train"))
-    test = _balanced(pool.labels, ask, labels, protocol.per_label - most_train, derive_seed(seed, "test"))
-    return _Plan(train, test, pool.questions, seed)
+    test = _balanced(pool.labels, ask, labels, plan.per_label - most_train, derive_seed(seed, "test"))
+    return _Split(train, test, pool.questions, seed)
 
 
 def _balanced(given: Array, rows: Array, labels: Sequence[Label], most: int, seed: int) -> Array:
