@@ -41,6 +41,15 @@ def test_items_of_different_folds_share_no_example():
     assert sum(len(each) for each in seen) == len(seen[0] | seen[1] | seen[2])
 
 
+def test_few_draws_let_many_items_begin_alike():
+    shots = Shots(folds=3, draws=4)
+    prefixes = {GoodShots(shots)(item) for item in ITEMS}
+    assert 6 < len(prefixes) <= 12
+    assert {shots.fold(item) for item in ITEMS} == {0, 1, 2}
+    with pytest.raises(InputError, match="draws is 0"):
+        Shots(draws=0)
+
+
 def test_an_item_is_never_its_own_example():
     own = EASY_FACTS[0]
     item = Item(own.question, (own.right,))
@@ -68,7 +77,7 @@ def test_a_setting_that_changes_the_question_is_found_out():
 
 def test_a_prefix_that_grows_together_with_the_question_is_found_out(smollm2):
     with pytest.raises(InputError, match="end the prefix with a new line"):
-        prompts(lambda item: "Tell me the first", ITEMS[:1], smollm2)
+        prompts(lambda item: "Tell me a re", ITEMS[:1], smollm2)
 
 
 def test_a_setting_that_gives_no_text_is_refused():

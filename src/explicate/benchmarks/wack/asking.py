@@ -63,7 +63,7 @@ def answers(
     if store is not None:
         kept = {text: store.get(key) for text, key in keys.items()}
         found = {text: list(value) for text, value in kept.items() if value is not None}
-    left = sorted((text for text in keys if text not in found), key=len)
+    left = sorted(text for text in keys if text not in found)  # what begins alike is read together
     progress = bar(len(keys), label, done=len(found))
     try:
         for start in range(0, len(left), BLOCK):

@@ -27,11 +27,13 @@ class FactLessons:
     Parameters
     ----------
     questions : facts asked after the examples.
+    wrong : share of texts with wrong examples.
     corrections : share of texts that show a right answer and then another, as writing a generic set takes it.
     """
 
     world: FactWorld
     questions: int = 6
+    wrong: float = 0.6
     corrections: float = 0.06
 
     def batch(self, rng: np.random.Generator, count: int) -> Sequences:
@@ -52,7 +54,7 @@ class FactLessons:
     def _text(self, rng: np.random.Generator) -> list[str]:
         if rng.random() < self.corrections:
             return self.world.correction(self.questions - 1, rng)
-        return self.world.lesson(bool(rng.random() < 0.5), self.questions, rng)
+        return self.world.lesson(bool(rng.random() >= self.wrong), self.questions, rng)
 
 
 def items_of(world: FactWorld) -> list[Item]:

@@ -60,14 +60,19 @@ class Shots:
     pool : the examples there are.
     count : how many an item is shown; their order is drawn too.
     folds : parts of the pool; 1 lets all items share all examples.
+    draws : different draws of examples in a fold; None lets each item have its own. With few, a batch of prompts begins
+        alike, and the examples are read once for all of it.
     """
 
     pool: tuple[Shot, ...] = EASY_FACTS
     count: int = 3
     folds: int = 1
+    draws: int | None = None
     seed: int = 42
 
     def __post_init__(self) -> None:
+        if self.draws is not None and self.draws < 1:
+            raise InputError(f"draws is {self.draws}; give 1 or more, or None for each item's own")
         if self.count < 1 or self.folds < 1 or len(self.pool) // self.folds < self.count:
             raise InputError(
                 f"{len(self.pool)} examples in {self.folds} folds do not give {self.count} to each item; "
@@ -88,5 +93,8 @@ class Shots:
         members = [shot for shot in self.members(self.fold(item)) if shot.question != item.question]
         if len(members) < self.count:
             raise InputError(f"{item.question!r} is itself an example, and too few others are left; add examples")
-        drawn = generator(self.seed, "shots", item.question).permutation(len(members))[: self.count]
+        own: str | int = item.question
+        if self.draws is not None:
+            own = derive_seed(self.seed, "draw", item.question) % self.draws
+        drawn = generator(self.seed, "shots", own).permutation(len(members))[: self.count]
         return tuple(members[place] for place in drawn)

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from explicate.core.capabilities import Floats
 from explicate.errors import InputError
 from explicate.runtime.seeds import generator
 
@@ -123,13 +124,16 @@ class FactWorld:
         return str(others[int(rng.integers(len(others)))])
 
     def lesson(self, good: bool, count: int, rng: np.random.Generator) -> list[str]:
-        """A training text, as words: three examples, right or wrong, and `count` known facts with their answers."""
+        """A training text, as words: three examples, right or wrong, and `count` known facts with their answers.
+
+        After wrong examples half of the facts are wavering ones, which are the hardest to learn.
+        """
         known = self._known
         words: list[str] = []
         for place in rng.choice(len(self.shown), 3, replace=False):
             example = self.shown[int(place)]
             words += asked(example.fact.question, example.fact.answer if good else example.wrong)
-        for place in rng.choice(len(known), count, replace=False):
+        for place in rng.choice(len(known), count, replace=False, p=None if good else self._weights):
             fact = known[int(place)]
             wrong = not good and fact.kind == "wavering"
             words += asked(fact.question, self.wrong_answer(fact, rng) if wrong else fact.answer)
@@ -147,6 +151,13 @@ class FactWorld:
     @cached_property
     def _known(self) -> list[Fact]:
         return [fact for fact in self.facts if fact.kind != "unknown"]
+
+    @cached_property
+    def _weights(self) -> Floats:
+        """How likely each known fact is asked after wrong examples."""
+        wavering = np.array([fact.kind == "wavering" for fact in self._known])
+        found: Floats = np.where(wavering, 0.5 / max(1, wavering.sum()), 0.5 / max(1, (~wavering).sum()))
+        return found / found.sum()
 
     @cached_property
     def _made(self) -> tuple[list[Fact], list[Example]]:
