@@ -34,7 +34,14 @@ from explicate.benchmarks.wack.published import FileName, read_published, write_
 from explicate.benchmarks.wack.settings import AliceBob, BadShots, GoodShots, Setting, prompts
 from explicate.benchmarks.wack.shots import EASY_FACTS, Shot, Shots
 from explicate.benchmarks.wack.similarity import Similarity, jaccard, similarity
-from explicate.benchmarks.wack.states import COMPONENTS, Place, States, hidden_states
+from explicate.benchmarks.wack.states import (
+    COMPONENTS,
+    Place,
+    States,
+    hidden_states,
+    output_states,
+    word_states,
+)
 
 __all__ = [
     "COMPONENTS",
@@ -76,6 +83,7 @@ __all__ = [
     "label_of",
     "late_hits",
     "mitigate",
+    "output_states",
     "prepare",
     "prompts",
     "read_published",
@@ -87,6 +95,7 @@ __all__ = [
     "summed_up",
     "towards_correct",
     "treated",
+    "word_states",
     "write_generic_set",
     "write_published",
     "write_published_generic",

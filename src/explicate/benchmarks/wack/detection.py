@@ -8,7 +8,7 @@ each score stands what the same probe makes of shuffled labels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,6 +48,10 @@ class Examples:
     questions: Array
     folds: Array
     name: str = ""
+
+    def with_states(self, states: States) -> Examples:
+        """The same texts with other states."""
+        return replace(self, states=states)
 
     def rows(self, rows: Array) -> Examples:
         """Some of the texts."""

@@ -38,13 +38,21 @@ class GoodShots:
 
 @dataclass(frozen=True)
 class BadShots:
-    """The same examples with wrong but similar answers."""
+    """The same examples with wrong but similar answers.
+
+    Parameters
+    ----------
+    wrong : how many of them, the first ones, are wrong; None: all. Give such a setting a `name` of its own.
+    """
 
     shots: Shots = field(default_factory=Shots)
+    wrong: int | None = None
     name: str = "bad-shots"
 
     def __call__(self, item: Item) -> str:
-        return "".join(shot.text(good=False) for shot in self.shots.of(item))
+        shown = self.shots.of(item)
+        wrong = len(shown) if self.wrong is None else self.wrong
+        return "".join(shot.text(good=place >= wrong) for place, shot in enumerate(shown))
 
 
 @dataclass(frozen=True)

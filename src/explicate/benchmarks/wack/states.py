@@ -145,3 +145,22 @@ def has_heads(component: str) -> bool:
 def _unit(values: Floats) -> Floats:
     length = np.linalg.norm(values, axis=-1, keepdims=True)
     return np.asarray(values / np.where(length == 0, 1.0, length), dtype=np.float32)
+
+
+def word_states(texts: Sequence[str]) -> States:
+    """Baseline without a model: which words a text has, at the place `words` of layer 0."""
+    words = {word: place for place, word in enumerate(dict.fromkeys(word for text in texts for word in text.split()))}
+    found = np.zeros((len(texts), len(words)), dtype=np.float32)
+    for row, text in enumerate(texts):
+        for word in text.split():
+            found[row, words[word]] += 1
+    return States({("words", 0): _unit(found)})
+
+
+def output_states(model: Any, texts: Sequence[str], likeliest: int = 10) -> States:
+    """Baseline from the output alone: the likeliest next tokens' log-probabilities, at the place `output`."""
+    logits = model.predict(model.encode(list(texts)))
+    highest = logits.max(axis=1, keepdims=True)
+    total = np.log(np.exp((logits - highest).astype(np.float64)).sum(axis=1, keepdims=True))
+    top = -np.partition(-(logits - highest), likeliest, axis=1)[:, :likeliest]
+    return States({("output", 0): np.asarray(np.sort(top, axis=1)[:, ::-1] - total, dtype=np.float32)})
