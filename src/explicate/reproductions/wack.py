@@ -53,10 +53,10 @@ ERRORS = ("correct", "HK+")
 FEWEST_ERRORS = 60  # below it the page asks for counts and no probe
 SMALL, OTHER = "smollm2-135m", "gemma-3-270m"
 SIZES: dict[str, dict[str, Any]] = {
-    "full": {"world": {}, "training": {"steps": 500, "learning_rate": 1.5e-3}, "fewest": 20, "questions": 3000,
-             "shared": 600, "samples": 5},
-    "smoke": {"world": {"known": 60, "unknown": 30, "examples": 12, "relations": 3, "answers": 8},
-              "training": {"layers": 2, "width": 64, "mlp_width": 128, "steps": 150, "learning_rate": 4e-3},
+    "full": {"world": {}, "training": {}, "fewest": 20, "questions": 1500,
+             "shared": 300, "samples": 5},
+    "smoke": {"world": {"known": 30, "unknown": 15, "wavering": 0.4, "examples": 9, "relations": 1, "answers": 6},
+              "training": {"width": 64, "mlp_width": 128, "steps": 400, "learning_rate": 5e-3},
               "fewest": 1, "questions": 6, "shared": 0, "samples": 1},
 }  # fmt: skip
 

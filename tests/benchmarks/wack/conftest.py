@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from explicate.benchmarks.wack import Item, Shots
+from explicate.benchmarks.wack import BadShots, Item, Labeller, Shots, specific_examples
+from explicate.benchmarks.wack.planted import items_of, shots_of, trained_on
+from explicate.data.language.fact_world import FactWorld
 from explicate.models.chat.scripted import ScriptedChat
 
 FACTS = {
@@ -49,3 +51,26 @@ def knowing(shots=None, **options):
 @pytest.fixture
 def scripted():
     return knowing()
+
+
+WORLD = {"known": 30, "unknown": 15, "wavering": 0.4, "examples": 9, "relations": 1, "answers": 6}
+TRAINING = {"width": 64, "mlp_width": 128, "steps": 400, "learning_rate": 5e-3}
+
+
+@pytest.fixture(scope="session")
+def world():
+    return FactWorld(**WORLD)
+
+
+@pytest.fixture(scope="session")
+def planted(world):
+    """A small decoder that knows 30 facts and wavers on 12 of them; trained once, and kept in the user's cache."""
+    return trained_on(world, **TRAINING).model
+
+
+@pytest.fixture(scope="session")
+def labelled(world, planted):
+    """Its labels, the labeller, and its states before the answer."""
+    how = Labeller(BadShots(shots_of(world, folds=3)), samples=2)
+    dataset = how.label(planted, items_of(world), cache=False)
+    return how, dataset, specific_examples(planted, dataset, "pre", components=("resid_post",))

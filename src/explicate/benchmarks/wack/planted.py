@@ -32,7 +32,7 @@ class FactLessons:
     """
 
     world: FactWorld
-    questions: int = 6
+    questions: int = 8
     wrong: float = 0.6
     corrections: float = 0.06
 
@@ -79,9 +79,9 @@ def trained_on(
     layers: int = 3,
     width: int = 256,
     mlp_width: int = 512,
-    steps: int = 400,
-    batch: int = 32,
-    learning_rate: float = 1e-3,
+    steps: int = 800,
+    batch: int = 16,
+    learning_rate: float = 2e-3,
     seed: int = 0,
     cache: bool = True,
 ) -> Trained:
