@@ -101,12 +101,12 @@ def _planted(unit: dict[str, Any]) -> dict[str, Any]:
     world = FactWorld(**scale["world"], seed=unit["seed"])
     trained = trained_on(world, seed=unit["seed"], **scale["training"])
     model, shots = trained.model, shots_of(world, folds=3)
-    how = Labeller(BadShots(shots), alone_below=2)
+    how = Labeller(BadShots(shots), new_tokens=1)  # answers are one word
     dataset = how.label(model, items_of(world), source="invented facts")
     truth = truth_of(world)
     plan = ProbePlan(split="folds", seeds=(0, 1, 2), fewest=scale["fewest"])
     post, pre = (specific_examples(model, dataset, when, components=COMPONENTS) for when in ("post", "pre"))
-    generic_set = write_generic_set(model, items_of(world))
+    generic_set = write_generic_set(model, items_of(world), new_tokens=1)
     generic = generic_examples(model, generic_set, how.setting, components=COMPONENTS)
     found: dict[str, Any] = {
         "parameters": sum(weight.numel() for weight in model.module.parameters()),
@@ -191,7 +191,7 @@ def _transfer(
     model: Any, world: FactWorld, how: Labeller, shots: Shots, post: Examples, plan: ProbePlan
 ) -> dict[str, Any]:
     """Another altered setting, in which two of three examples are wrong: labels, and probes from one to the other."""
-    other = Labeller(BadShots(shots, wrong=2, name="two-bad-shots"), alone_below=how.alone_below)
+    other = Labeller(BadShots(shots, wrong=2, name="two-bad-shots"), new_tokens=how.new_tokens)
     dataset = other.label(model, items_of(world))
     found: dict[str, Any] = {"counts": dataset.counts()}
     try:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Action = Literal["keep", "intervene", "abstain"]
 ACTIONS: dict[Label, Action] = {"correct": "keep", "HK+": "intervene", "HK-": "abstain"}
-STRENGTHS = (0.5, 1.0, 2.0, 4.0)
+STRENGTHS = (0.25, 0.5, 1.0, 1.5)
 
 
 @dataclass(frozen=True, eq=False)
