@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from explicate.benchmarks.wack.items import Item
 from explicate.errors import FileFormatError, InputError, first_line
 from explicate.runtime.files import write_text
@@ -167,8 +165,3 @@ def _record(line: dict[str, Any]) -> WackRecord:
     item = Item(line["item"]["question"], tuple(line["item"]["golds"]), line["item"]["topic"])
     lists = {key: tuple(line[key]) for key in ("tests", "gold_tokens", "wrong_tokens")}
     return WackRecord(**{**line, "item": item, **lists})
-
-
-def label_codes(records: Sequence[WackRecord]) -> np.ndarray[Any, np.dtype[Any]]:
-    """Places of the records' labels in `LABELS`."""
-    return np.array([LABELS.index(record.label) for record in records])

@@ -13,7 +13,7 @@ from typing import Any
 from explicate.benchmarks.wack.asking import Cache, answers
 from explicate.benchmarks.wack.dataset import Label, WackDataset, WackRecord
 from explicate.benchmarks.wack.items import ALONE_BELOW, Item, Items, answer_tokens, hit, prepare
-from explicate.benchmarks.wack.settings import BadShots, GoodShots, Setting, name_of, prompts
+from explicate.benchmarks.wack.settings import BadShots, Setting, good_of, name_of, prompts
 from explicate.errors import InputError
 
 Question = Item | tuple[str, str]
@@ -73,7 +73,7 @@ class Labeller:
         chosen = items if isinstance(items, Items) else self.prepared(model, items)
         if not len(chosen):
             raise InputError(f"no question can be asked; dropped were {chosen.dropped}")
-        good = self.good or GoodShots(**({"shots": self.setting.shots} if hasattr(self.setting, "shots") else {}))
+        good = self.good or good_of(self.setting)
         how: dict[str, Any] = {"new_tokens": self.new_tokens, "stop": self.stop, "cache": cache}
         tested = answers(
             model,

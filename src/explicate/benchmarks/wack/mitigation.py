@@ -17,7 +17,7 @@ from explicate.benchmarks.wack.dataset import PROBED, Label, WackDataset, WackRe
 from explicate.benchmarks.wack.detection import Examples, ProbePlan, StateProbe, chosen, detect, held_out
 from explicate.benchmarks.wack.items import hit
 from explicate.benchmarks.wack.labelling import Labeller
-from explicate.benchmarks.wack.settings import GoodShots, Setting, prompts
+from explicate.benchmarks.wack.settings import Setting, good_of, prompts
 from explicate.benchmarks.wack.states import Place, States
 from explicate.core.kinds import Direction
 from explicate.errors import InputError
@@ -160,8 +160,7 @@ def mitigate(
     records = dataset.of(*PROBED)
     if [each.item.question for each in records] != list(examples.questions):
         raise InputError("the states are not those of the data set's records; take specific_examples(..., 'pre')")
-    setting: Any = how.setting
-    again = AskAgain(good or GoodShots(**({"shots": setting.shots} if hasattr(setting, "shots") else {})))
+    again = AskAgain(good or how.good or good_of(how.setting))
     places = [Place("resid_post", layer) for component, layer in examples.states.arrays if component == "resid_post"]
     table = chosen(detect(examples, plan=plan, places=places))
     rows: list[dict[str, Any]] = []

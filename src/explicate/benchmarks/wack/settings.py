@@ -67,6 +67,12 @@ class AliceBob:
         return self.story + self.shots.of(item)[0].text(good=True)
 
 
+def good_of(setting: Setting) -> Setting:
+    """The good examples that belong to a setting: its own ones, where it has any."""
+    shots = getattr(setting, "shots", None)
+    return GoodShots() if shots is None else GoodShots(shots)
+
+
 def name_of(setting: Setting) -> str:
     """What tables call a setting: its `name`, else that of the function."""
     return str(getattr(setting, "name", getattr(setting, "__name__", type(setting).__name__)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from explicate.core.capabilities import Array, Floats, Transparent, require
-from explicate.core.sites import HEADED, Site
+from explicate.core.sites import Site
 from explicate.errors import InputError, SiteError
 from explicate.runtime.progress import bar
 
@@ -135,11 +135,6 @@ def joined(first: States, second: States) -> States:
     if not shared:
         raise InputError("the two sets of states have no place in common; take the same components and layers")
     return States({key: np.concatenate([first.arrays[key], second.arrays[key]]) for key in shared})
-
-
-def has_heads(component: str) -> bool:
-    """Whether a component has heads."""
-    return component in HEADED
 
 
 def _unit(values: Floats) -> Floats:
