@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from explicate.benchmarks.wack import (
+    ERRORS,
     PROBED,
     AliceBob,
     BadShots,
@@ -23,6 +24,7 @@ from explicate.benchmarks.wack import (
     ProbePlan,
     Shots,
     WackDataset,
+    before_the_answer,
     chosen,
     detect,
     generic_examples,
@@ -32,8 +34,11 @@ from explicate.benchmarks.wack import (
     recovered,
     sheet,
     similarity,
+    specific_against_generic,
     specific_examples,
     summed_up,
+    three_way,
+    transfer,
     word_states,
     write_generic_set,
 )
@@ -49,7 +54,9 @@ from explicate.runtime.runner import run
 from explicate.runtime.seeds import generator
 from explicate.runtime.statistics import bootstrap_interval
 
-ERRORS = ("correct", "HK+")
+if TYPE_CHECKING:
+    import pandas as pd
+
 FEWEST_ERRORS = 60  # below it the page asks for counts and no probe
 SMALL, OTHER = "smollm2-135m", "gemma-3-270m"
 SIZES: dict[str, dict[str, Any]] = {
@@ -113,14 +120,13 @@ def _planted(unit: dict[str, Any]) -> dict[str, Any]:
         "counts": dataset.counts(),
         "recovered": {label: recovered(dataset, truth, label) for label in PROBED},
         "generic": {"pairs": len(generic_set.pairs), "dropped": generic_set.dropped},
-        "three-way": _score(post, None, PROBED, plan),
-        "three-way before": _score(pre, None, PROBED, plan),
-        "by question": _score(pre, None, ERRORS, ProbePlan(fewest=scale["fewest"])),
-        "before": _score(pre, {"pre-answer specific": pre, "post-answer generic": generic,
-                               "post-answer specific": post}, ERRORS, plan),
-        "after": _score(post, {"specific": post, "generic": generic}, ERRORS, plan),
-        "heads": _score(specific_examples(model, dataset, "pre", components=("z",)), None, ERRORS, plan),
-    }  # fmt: skip
+        "three-way": _score(three_way(post, plan)),
+        "three-way before": _score(three_way(pre, plan)),
+        "by question": _score(detect(pre, labels=ERRORS, plan=ProbePlan(fewest=scale["fewest"]))),
+        "before": _score(before_the_answer(pre, post, generic, plan)),
+        "after": _score(specific_against_generic(post, generic, plan)),
+        "heads": _score(detect(specific_examples(model, dataset, "pre", components=("z",)), labels=ERRORS, plan=plan)),
+    }
     found["baselines"] = _baselines(world, model, trained.decoder.build(unit["seed"] + 1000), dataset, post, pre, plan)
     found["layers"] = _layers(post, plan)
     found["transfer"] = _transfer(model, world, how, shots, post, plan)
@@ -137,11 +143,9 @@ def _planted(unit: dict[str, Any]) -> dict[str, Any]:
 COMPONENTS = ("resid_post", "mlp_out", "attn_out")
 
 
-def _score(
-    test: Examples, train: dict[str, Examples] | None, labels: Sequence[Any], plan: ProbePlan
-) -> dict[str, dict[str, Any]]:
+def _score(scores: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """By training source: scores at the place that cross-validation chose, means of the splits."""
-    table = chosen(detect(test, train, labels=labels, plan=plan))
+    table = chosen(scores)
     numbers = ["accuracy", "weighted_f1", "control", "chance", "majority", "n_train", "n_test"]
     numbers += [name for name in table.columns if name.startswith(("pair ", "strict "))]
     found = {}
@@ -171,20 +175,20 @@ def _baselines(
     output = output_states(model, [record.prompt for record in records])
     nothing = type(model)(untrained, model.tokenizer, name="untrained")
     found: dict[str, Any] = {
-        "words": _first(_score(post.with_states(word_states(answered)), None, PROBED, plan)),
-        "words before": _first(_score(pre.with_states(word_states(questions)), None, ERRORS, plan)),
-        "output": _first(_score(pre.with_states(output), None, PROBED, plan)),
-        "output before": _first(_score(pre.with_states(output), None, ERRORS, plan)),
+        "words": _first(three_way(post.with_states(word_states(answered)), plan)),
+        "words before": _first(detect(pre.with_states(word_states(questions)), labels=ERRORS, plan=plan)),
+        "output": _first(three_way(pre.with_states(output), plan)),
+        "output before": _first(detect(pre.with_states(output), labels=ERRORS, plan=plan)),
     }
     whens: tuple[tuple[When, Any], ...] = (("post", PROBED), ("pre", ERRORS))
     for when, labels in whens:
         states = specific_examples(nothing, dataset, when, components=COMPONENTS)
-        found[f"untrained {when}"] = _first(_score(states, None, labels, plan))
+        found[f"untrained {when}"] = _first(detect(states, labels=labels, plan=plan))
     return found
 
 
-def _first(scores: dict[str, Any]) -> dict[str, Any]:
-    return dict(next(iter(scores.values())))
+def _first(scores: pd.DataFrame) -> dict[str, Any]:
+    return dict(next(iter(_score(scores).values())))
 
 
 def _transfer(
@@ -196,9 +200,8 @@ def _transfer(
     found: dict[str, Any] = {"counts": dataset.counts()}
     try:
         examples = specific_examples(model, dataset, "post", components=COMPONENTS)
-        both = {"same setting": examples, "other setting": post}
-        found["to two bad shots"] = _score(examples, both, ERRORS, plan)
-        found["to bad shots"] = _score(post, {"same setting": post, "other setting": examples}, ERRORS, plan)
+        found["to two bad shots"] = _score(transfer(post, examples, plan))
+        found["to bad shots"] = _score(transfer(examples, post, plan))
     except InputError as error:
         found["refused"] = str(error)
     return found
@@ -246,11 +249,13 @@ def _language(unit: dict[str, Any]) -> dict[str, Any]:
         plan = ProbePlan(split="folds")
         for when in ("post", "pre"):
             examples = specific_examples(model, dataset, when)
-            found[when] = {"three-way": _score(examples, None, PROBED, plan),
-                           "errors": _score(examples, None, ERRORS, plan)}  # fmt: skip
+            found[when] = {
+                "three-way": _score(three_way(examples, plan)),
+                "errors": _score(detect(examples, labels=ERRORS, plan=plan)),
+            }
         records = dataset.of(*PROBED)
         words = word_states([f"{record.item.question} {record.answer}" for record in records])
-        found["words"] = _first(_score(examples.with_states(words), None, PROBED, plan))
+        found["words"] = _first(three_way(examples.with_states(words), plan))
     return found
 
 

@@ -38,11 +38,11 @@ def _labels(seeds: Sequence[dict[str, Any]]) -> list[Claim]:
 
 def _probes(seeds: Sequence[dict[str, Any]]) -> list[Claim]:
     three, before = (
-        _all(seeds, "three-way", "post-answer specific (bad-shots)"),
+        _all(seeds, "three-way", "specific"),
         _all(seeds, "before", "pre-answer specific"),
     )
     after3, early = _interval(three), _interval(before)
-    pre3 = _interval(_all(seeds, "three-way before", "pre-answer specific (bad-shots)"))
+    pre3 = _interval(_all(seeds, "three-way before", "specific"))
     control3, control = _mean(three, "control"), _mean(before, "control")
     words, untrained = _baseline(seeds, "words"), _baseline(seeds, "untrained post")
     words2, output2, untrained2 = (

@@ -10,11 +10,15 @@ from explicate.benchmarks.wack import (
     ProbePlan,
     StateProbe,
     States,
+    before_the_answer,
     chosen,
     detect,
     held_out,
     hidden_states,
+    specific_against_generic,
     summed_up,
+    three_way,
+    transfer,
 )
 from explicate.benchmarks.wack.states import joined
 from explicate.errors import InputError, SiteError
@@ -88,11 +92,23 @@ def test_a_probe_transfers_as_far_as_the_directions_are_shared():
     """The second setting has the same direction in layer 1, and the opposite one in layer 0."""
     first = examples(signal=(1.0, 1.0), labels=("correct", "HK+"), name="first")
     second = examples(signal=(-1.0, 1.0), labels=("correct", "HK+"), name="second")
-    table = detect(second, {"first": first, "second": second}, labels=("correct", "HK+"))
-    mean = table.groupby(["train", "layer"])["accuracy"].mean()
-    assert mean["first", 1] > 0.8
-    assert mean["first", 0] < 0.2
-    assert mean["second", 0] > 0.8
+    mean = transfer(first, second).groupby(["train", "layer"])["accuracy"].mean()
+    assert mean["other setting", 1] > 0.8
+    assert mean["other setting", 0] < 0.2
+    assert mean["same setting", 0] > 0.8
+
+
+def test_the_experiments_test_on_the_models_own_errors():
+    """Own errors lie along another direction than generic ones, and are seen before the answer too."""
+    specific, pre = (examples(signal=(1.0,), labels=("correct", "HK+"), name=name) for name in ("own", "own"))
+    generic = examples(signal=(-1.0,), labels=("correct", "HK+"), name="generic")
+    own = specific_against_generic(specific, generic).groupby("train")["accuracy"].mean()
+    assert own["specific"] > 0.8 > 0.2 > own["generic"]
+    early = before_the_answer(pre, specific, generic).groupby("train")["accuracy"].mean()
+    assert early["pre-answer specific"] > 0.8
+    assert early["post-answer specific"] > 0.8
+    assert early["post-answer generic"] < 0.2
+    assert {"pair correct HK+", "pair HK+ HK-"} <= set(three_way(examples()).columns)
 
 
 def test_questions_of_the_test_are_not_learned_from_another_source():

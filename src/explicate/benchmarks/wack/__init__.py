@@ -20,6 +20,13 @@ from explicate.benchmarks.wack.detection import (
     specific_examples,
     summed_up,
 )
+from explicate.benchmarks.wack.experiments import (
+    ERRORS,
+    before_the_answer,
+    specific_against_generic,
+    three_way,
+    transfer,
+)
 from explicate.benchmarks.wack.generic import (
     GenericPair,
     GenericSet,
@@ -46,6 +53,7 @@ from explicate.benchmarks.wack.states import (
 __all__ = [
     "COMPONENTS",
     "EASY_FACTS",
+    "ERRORS",
     "LABELS",
     "PROBED",
     "AliceBob",
@@ -73,6 +81,7 @@ __all__ = [
     "WackDataset",
     "WackRecord",
     "answers",
+    "before_the_answer",
     "chosen",
     "detect",
     "generic_examples",
@@ -91,9 +100,12 @@ __all__ = [
     "recovered",
     "sheet",
     "similarity",
+    "specific_against_generic",
     "specific_examples",
     "summed_up",
+    "three_way",
     "towards_correct",
+    "transfer",
     "treated",
     "word_states",
     "write_generic_set",
