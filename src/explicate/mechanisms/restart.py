@@ -270,7 +270,9 @@ def _restarted(
                         f"logits (they differ by {found.drift:.2g}); check its entry in register_architecture"
                     )
                 found.way = "own blocks"
-                own = untouched(job.model, Batch(np.arange(len(base.ids)), base.ids, None), (), "own blocks", spoiled)[0]
+                own = untouched(job.model, Batch(np.arange(len(base.ids)), base.ids, None), (), "own blocks", spoiled)[
+                    0
+                ]
                 return _restarted(job, own, readout, variants, numbers, found, spoiled)
         samples = np.array([row.sample for row in cut])
         values = readout.from_states(states, samples)
