@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 FIELDS = (
-    "sub_label", "obj_label", "predicate_id", "template", "prompt", "answers", "p_answers", "rank_answers", "popularity",
-    "string_match", "person_name", "prompt_bias", "surface", "consistency", "correct", "scenario", "heuristic", "depth",
-    "known_id", "subject", "candidate_prediction", "token", "span", "multi_token",
+    "sub_label", "obj_label", "predicate_id", "template", "prompt", "answers", "p_answers", "rank_answers",
+    "popularity", "string_match", "person_name", "prompt_bias", "surface", "consistency", "correct", "scenario",
+    "heuristic", "depth", "known_id", "subject", "candidate_prediction", "token", "span", "multi_token",
 )  # fmt: skip
 
 
@@ -81,8 +81,8 @@ class PrismBuilder:
 
     top: int = 3
     invented_top: int = 3
-    rules: Rules = Rules()
-    flags: Flags = Flags()
+    rules: Rules = field(default_factory=Rules)
+    flags: Flags = field(default_factory=Flags)
     relations: Mapping[str, Relation] = field(default_factory=lambda: dict(RELATIONS))
 
     def build(

@@ -28,7 +28,7 @@ class Rules:
     consistent : exact recall is predicted after more templates than this.
     inconsistent : a guess is predicted after fewer templates than this.
     popular : above it a subject may be recalled, below it only guessed at; in the unit of the facts' popularity.
-    require_correct : whether a guess must be right (the paper's words) or only one of the relation's objects (its code).
+    require_correct : whether a guess must be right (the paper's words) or one of the set's objects (its code).
     invented_consistent : a heuristic is predicted after more templates than this for an invented subject.
     """
 

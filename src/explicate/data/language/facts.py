@@ -96,7 +96,7 @@ RELATIONS: dict[str, Relation] = {
         ),
         Relation(
             "P20",
-            ("[X] died in", "[X] died in the city of", "[X] passed away in", "[X], who died in", "[X] lost their life in",
+            ("[X] died in", "[X] died in the city of", "[X] passed away in", "[X], who died in", "[X] drowned in",
              "The death of [X] occurred in", "[X] spent the last years of life in", "[X] was buried in"),
             ("He", "She"),
             ("city", "country"),
@@ -224,7 +224,7 @@ def encyclopedia() -> list[tuple[str, str]]:
 
 
 def read_lama(path: str | Path, relation: str | None = None) -> list[Fact]:
-    """Facts in LAMA's layout, T-REx or Google-RE: JSON lines with `sub_label`, `obj_label` and `predicate_id` or `pred`.
+    """Facts in LAMA's layout, T-REx or Google-RE: JSON lines with `sub_label`, `obj_label`, `predicate_id`.
 
     Facts with the same subject and relation become one with several objects.
 

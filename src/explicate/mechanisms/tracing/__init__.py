@@ -1,4 +1,4 @@
-"""Tracing a fact: where a prompt's answer is restored from, from where the last token reads it, and when it is there."""
+"""Tracing a fact: where an answer is restored from, from where the last token reads it, and when it is there."""
 
 from explicate.mechanisms.tracing.causal_tracing import PLACES, CausalTracing, causal_trace, subject_spans
 from explicate.mechanisms.tracing.extraction import Extraction, extraction_rate

@@ -74,7 +74,7 @@ class InformationFlow(Parameterised):
                 raise InputError("information flow follows one token of each prompt; give single targets")
             for span, length, members in track(list(alike(lengths, spans)), "following"):
                 blocks = [(number, keys) for number, keys in enumerate(_blocks(span, length)) if len(keys)]
-                there[np.ix_(members, [number for number, _ in blocks])] = True
+                there[np.ix_(members, np.array([number for number, _ in blocks]))] = True
                 found = measured(
                     Job(
                         model,
