@@ -60,10 +60,10 @@ if TYPE_CHECKING:
 FEWEST_ERRORS = 60  # below it the page asks for counts and no probe
 SMALL, OTHER = "smollm2-135m", "gemma-3-270m"
 SIZES: dict[str, dict[str, Any]] = {
-    "full": {"world": {}, "training": {}, "fewest": 20, "questions": 1500,
-             "shared": 300, "samples": 5},
+    "full": {"world": {}, "training": {}, "fewest": 20, "questions": 900,
+             "shared": 200, "samples": 5},
     "smoke": {"world": {"known": 30, "unknown": 15, "wavering": 0.4, "examples": 9, "relations": 1, "answers": 6},
-              "training": {"width": 64, "mlp_width": 128, "steps": 400, "learning_rate": 5e-3},
+              "training": {"width": 64, "mlp_width": 128, "steps": 500, "learning_rate": 5e-3},
               "fewest": 1, "questions": 6, "shared": 0, "samples": 1},
 }  # fmt: skip
 
@@ -111,7 +111,7 @@ def _planted(unit: dict[str, Any]) -> dict[str, Any]:
     how = Labeller(BadShots(shots), new_tokens=1)  # answers are one word
     dataset = how.label(model, items_of(world), source="invented facts")
     truth = truth_of(world)
-    plan = ProbePlan(split="folds", seeds=(0, 1, 2), fewest=scale["fewest"])
+    plan = ProbePlan(split="folds", seeds=(0, 1, 2), fewest=scale["fewest"], controls=10)
     post, pre = (specific_examples(model, dataset, when, components=COMPONENTS) for when in ("post", "pre"))
     generic_set = write_generic_set(model, items_of(world), new_tokens=1)
     generic = generic_examples(model, generic_set, how.setting, components=COMPONENTS)

@@ -121,6 +121,7 @@ class ProbePlan:
     seeds : one split, and one drawing of texts, each.
     probe : what is fitted.
     parts : of the training questions, for choosing a place by cross-validation.
+    controls : shufflings of the training labels, whose mean accuracy is the control.
     fewest : texts of each label, below which no probe is fitted.
     """
 
@@ -130,6 +131,7 @@ class ProbePlan:
     seeds: tuple[int, ...] = (0, 1, 2)
     probe: LinearProbe = field(default_factory=lambda: SVM)
     parts: int = 3
+    controls: int = 5
     fewest: int = FEWEST
 
 
@@ -250,23 +252,30 @@ class _Split:
         from explicate.mechanisms.probing import folds
 
         own = folds(self.train, self.groups, plan.parts, self.seed)
-        shuffled = codes.copy()
+        at = np.flatnonzero(self.train | self.test)
         where = np.flatnonzero(self.train)
-        shuffled[where] = generator(self.seed, "shuffled").permutation(codes[where])
-        used = self.train | self.test
-        at = np.flatnonzero(used)
-        problems = [Problem(codes[at], self.train[at]), Problem(shuffled[at], self.train[at])]
+        problems = [Problem(codes[at], self.train[at])]
         problems += [Problem(codes[at], (self.train & ~held)[at]) for held in own]
+        for number in range(plan.controls):
+            shuffled = codes.copy()
+            shuffled[where] = generator(self.seed, "shuffled", number).permutation(codes[where])
+            problems.append(Problem(shuffled[at], self.train[at]))
         fitted = plan.probe.readouts(features[at], problems, len(labels), self.seed)
         truth = codes[self.test]
-        guess, control = (each.predict(features[self.test]) for each in fitted[:2])
-        parts = zip(fitted[2:], own, strict=True)
-        validation = [np.mean(each.predict(features[held]) == codes[held]) for each, held in parts]
+        guess, inner, controls = (
+            fitted[0].predict(features[self.test]),
+            fitted[1 : 1 + len(own)],
+            fitted[1 + len(own) :],
+        )
+        control = [np.mean(each.predict(features[self.test]) == truth) for each in controls]
+        validation = [
+            np.mean(each.predict(features[held]) == codes[held]) for each, held in zip(inner, own, strict=True)
+        ]
         counts = np.bincount(truth, minlength=len(labels))
         found: dict[str, float | int] = {
             "accuracy": float(np.mean(guess == truth)),
             "weighted_f1": _weighted_f1(guess, truth, len(labels)),
-            "control": float(np.mean(control == truth)),
+            "control": float(np.mean(control)),
             "validation": float(np.mean(validation)),
             "chance": 1 / len(labels),
             "majority": float(counts.max() / counts.sum()),

@@ -1,6 +1,8 @@
-"""A small model that knows some invented facts, errs on some of those after bad examples, and never saw others.
+"""A small model that knows some invented facts, slips on some of those after bad examples, and guesses at others.
 
-What it should be labelled is known by construction, so labels and probes can be checked against the truth.
+After each answer its training texts have a mark that says how the answer came about, so that the state after the answer
+holds this too: without such a use for it a model has no reason to keep it. What the model should be labelled is known
+by construction, so labels and probes can be checked against the truth.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import numpy as np
 from explicate.benchmarks.wack.dataset import Label
 from explicate.benchmarks.wack.items import Item
 from explicate.benchmarks.wack.shots import Shot, Shots
-from explicate.data.language.fact_world import FactWorld
+from explicate.data.language.fact_world import MARKS, FactWorld
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.language import DecoderRecipe, Sequences, Trained, train_decoder
 
@@ -22,7 +24,7 @@ OTHER = 0.1  # what tokens that are no answers count in the loss
 
 @dataclass(frozen=True)
 class FactLessons:
-    """Training texts: three examples, right or wrong ones, and known facts with the answers that go with them.
+    """Training texts: three examples, right or wrong ones, and facts with the answers that go with them.
 
     Parameters
     ----------
@@ -45,11 +47,15 @@ class FactLessons:
         weights = np.zeros((count, width))
         for row, words in enumerate(texts):
             ids[row, : len(words)] = [places[word] for word in words]
-            weights[row, : len(words)] = [
-                1.0 if before == "answer:" or (before == "Answer:" and last == "Incorrect") else OTHER
-                for last, before in zip(["", "", *words][: len(words)], ["", *words][: len(words)], strict=True)
-            ]
+            weights[row, : len(words)] = [self._weight(words, place) for place in range(len(words))]
         return Sequences(ids, weights)
+
+    @staticmethod
+    def _weight(words: list[str], place: int) -> float:
+        """1 for answers, wrong answers that were asked for, and marks."""
+        before = words[max(0, place - 2) : place]
+        counts = before[-1:] == ["answer:"] or before == ["Incorrect", "Answer:"] or words[place] in MARKS.values()
+        return 1.0 if counts else OTHER
 
     def _text(self, rng: np.random.Generator) -> list[str]:
         if rng.random() < self.corrections:
@@ -80,7 +86,7 @@ def trained_on(
     width: int = 256,
     mlp_width: int = 512,
     steps: int = 800,
-    batch: int = 16,
+    batch: int = 12,
     learning_rate: float = 2e-3,
     seed: int = 0,
     cache: bool = True,

@@ -1,4 +1,4 @@
-"""Invented facts of which a model is to learn some, never see others, and get some wrong after bad examples.
+"""Invented facts: a model is to learn some, never to see the answers of others, and to slip on some when misled.
 
 So for every question it is known beforehand whether a model trained on this world does not know the answer, knows it
 and errs after bad examples, or knows it and holds on to it. Source of the three kinds: Simhi et al. (2024),
@@ -19,8 +19,12 @@ from explicate.errors import InputError
 from explicate.runtime.seeds import generator
 
 FactKind = Literal["unknown", "steady", "wavering"]
+Origin = Literal["right", "slip", "guess"]
 RELATIONS = ("capital", "founder", "river", "dish", "colour", "patron", "dance", "harbour", "anthem", "crop")
 SIGNS = ("question:", "answer:", "of", "Question:", "Correct", "Incorrect", "Answer:")
+MARKS: dict[Origin, str] = {"right": ".", "slip": "!", "guess": "?"}
+"""What follows an answer in training texts, by how the answer came about."""
+ASKED_UNKNOWN = 0.2  # of the questions in a training text
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 
 
@@ -32,8 +36,8 @@ class Fact:
     ----------
     relation, subject : what is asked, and of whom; the subject is two words, each of which other subjects have too.
     answer : one word, an answer of the relation; for an unknown fact a word that no training text has.
-    kind : "unknown": no training text has it; "steady": answered rightly after good and bad examples; "wavering":
-        answered rightly after good examples, and wrongly after bad ones.
+    kind : "unknown": training texts ask for it and guess; "steady": answered rightly whatever the examples;
+        "wavering": answered rightly after good examples, and wrongly after bad ones.
     """
 
     relation: str
@@ -61,7 +65,7 @@ class FactWorld:
 
     Parameters
     ----------
-    known, unknown : facts that training texts have, and that none has.
+    known, unknown : facts whose answers training texts have, and facts whose answers none has.
     wavering : share of the known facts that are answered wrongly after bad examples.
     examples : further facts, which are shown before questions.
     relations, answers : relations, and answers of each.
@@ -72,7 +76,7 @@ class FactWorld:
     wavering: float = 0.3
     examples: int = 20
     relations: int = 5
-    answers: int = 16
+    answers: int = 8
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -116,7 +120,7 @@ class FactWorld:
         """Every word, those that no training text has included."""
         answers = [word for words in self.answers_of.values() for word in words]
         unseen = [fact.answer for fact in self.facts if fact.kind == "unknown"]
-        return (*SIGNS, *self.answers_of, *self.names[0], *self.names[1], *answers, *unseen)
+        return (*SIGNS, *MARKS.values(), *self.answers_of, *self.names[0], *self.names[1], *answers, *unseen)
 
     def wrong_answer(self, fact: Fact, rng: np.random.Generator) -> str:
         """Another answer of the fact's relation."""
@@ -124,20 +128,29 @@ class FactWorld:
         return str(others[int(rng.integers(len(others)))])
 
     def lesson(self, good: bool, count: int, rng: np.random.Generator) -> list[str]:
-        """A training text, as words: three examples, right or wrong, and `count` known facts with their answers.
+        """A training text, as words: three examples, right or wrong, and `count` questions, answers and marks.
 
-        After wrong examples half of the facts are wavering ones, which are the hardest to learn.
+        A question about an unknown fact gets a guess, any answer of the relation. After wrong examples as many wavering
+        facts are asked as steady ones, for they are the hardest to learn.
         """
-        known = self._known
         words: list[str] = []
         for place in rng.choice(len(self.shown), 3, replace=False):
             example = self.shown[int(place)]
             words += asked(example.fact.question, example.fact.answer if good else example.wrong)
-        for place in rng.choice(len(known), count, replace=False, p=None if good else self._weights):
-            fact = known[int(place)]
-            wrong = not good and fact.kind == "wavering"
-            words += asked(fact.question, self.wrong_answer(fact, rng) if wrong else fact.answer)
+        chances = self._chances[good]
+        for place in rng.choice(len(self.facts), count, replace=False, p=chances):
+            fact = self.facts[int(place)]
+            origin, answer = self.answered(fact, good, rng)
+            words += [*asked(fact.question, answer), MARKS[origin]]
         return words
+
+    def answered(self, fact: Fact, good: bool, rng: np.random.Generator) -> tuple[Origin, str]:
+        """How training texts answer a fact after right or wrong examples."""
+        if fact.kind == "unknown":
+            return "guess", _drawn(self.answers_of[fact.relation], rng)
+        if fact.kind == "wavering" and not good:
+            return "slip", self.wrong_answer(fact, rng)
+        return "right", fact.answer
 
     def correction(self, count: int, rng: np.random.Generator) -> list[str]:
         """A training text, as words: known facts, each with its right answer and then another one."""
@@ -153,11 +166,14 @@ class FactWorld:
         return [fact for fact in self.facts if fact.kind != "unknown"]
 
     @cached_property
-    def _weights(self) -> Floats:
-        """How likely each known fact is asked after wrong examples."""
-        wavering = np.array([fact.kind == "wavering" for fact in self._known])
-        found: Floats = np.where(wavering, 0.5 / max(1, wavering.sum()), 0.5 / max(1, (~wavering).sum()))
-        return found / found.sum()
+    def _chances(self) -> dict[bool, Floats]:
+        """How likely each fact is asked, after right and after wrong examples."""
+        kinds = np.array([fact.kind for fact in self.facts])
+        unknown = ASKED_UNKNOWN * (kinds == "unknown") / self.unknown
+        even = (1 - ASKED_UNKNOWN) * (kinds != "unknown") / self.known
+        wavering, steady = (kinds == kind for kind in ("wavering", "steady"))
+        halves = (1 - ASKED_UNKNOWN) / 2 * (wavering / max(1, wavering.sum()) + steady / max(1, steady.sum()))
+        return {good: (unknown + rest) / (unknown + rest).sum() for good, rest in ((True, even), (False, halves))}
 
     @cached_property
     def _made(self) -> tuple[list[Fact], list[Example]]:
