@@ -37,7 +37,7 @@ def test_labels_of_a_model_are_what_it_was_trained_to_be(world, labelled):
 
 
 def test_answers_count_in_the_lessons_loss_and_nothing_else_does_much(world):
-    batch = FactLessons(world).batch(np.random.default_rng(0), 40)
+    batch = FactLessons(world).batch(np.random.default_rng(0), 200)
     words = np.array([*world.vocabulary, ""])[batch.ids]
     before = np.roll(words, 1, axis=1)
     heavy = batch.weights == 1.0
