@@ -41,6 +41,7 @@ def test_a_black_box_is_labelled_as_it_answers(scripted, facts, setting):
         "What is three plus four?",
     }
     assert sum(dataset.histogram().values()) == 5
+    assert dataset.flagged == ("What is three plus four?",)
 
 
 def test_middle_items_are_kept_but_not_asked_again(scripted, facts):

@@ -76,7 +76,8 @@ class WackDataset(Sequence[WackRecord]):
     model : its name. fingerprint : of model and weights; "" where it is not known.
     setting : the altered setting's name. source : where the questions are from.
     tests : answers after good examples that knowledge was tested by.
-    dropped : items left out before they were asked, by reason.
+    dropped : items left out before they were asked, by reason. flagged : questions whose gold answer is so short that
+        it had to stand alone to count.
     """
 
     records: tuple[WackRecord, ...]
@@ -86,6 +87,7 @@ class WackDataset(Sequence[WackRecord]):
     fingerprint: str = ""
     tests: int = 6
     dropped: dict[str, int] | None = None
+    flagged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         twice = [question for question, n in Counter(each.item.question for each in self.records).items() if n > 1]
@@ -154,10 +156,10 @@ class WackDataset(Sequence[WackRecord]):
                     raise FileFormatError(
                         f"{path}, line {number}: no labelled question ({first_line(error)})"
                     ) from error
-            return cls(records=tuple(records), **header)
+            return cls(records=tuple(records), **{**header, "flagged": tuple(header["flagged"])})
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-        except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError, TypeError, KeyError) as error:
             raise FileFormatError(f"{path} is damaged: {first_line(error)}") from error
 
 

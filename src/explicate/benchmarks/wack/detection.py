@@ -316,7 +316,8 @@ def _split(pool: Examples, tested: Array, labels: Sequence[Label], plan: ProbePl
         count = max(1, round(plan.test_share * len(questions)))
         held = np.isin(pool.questions, rng.permutation(questions)[:count])
     own = bool(tested.all())
-    learn, ask = wanted & ~held & (tested if own else ~tested), wanted & held & tested
+    ask = wanted & held & tested
+    learn = wanted & ~held & (tested if own else ~tested) & ~np.isin(pool.questions, pool.questions[ask])
     most_train = round(plan.per_label * (1 - plan.test_share))
     train = _balanced(pool.labels, learn, labels, most_train, derive_seed(seed, "train"))
     test = _balanced(pool.labels, ask, labels, plan.per_label - most_train, derive_seed(seed, "test"))

@@ -108,9 +108,9 @@ class Labeller:
                 )
             )
         fingerprint = model.fingerprint() if hasattr(model, "fingerprint") else ""
-        return WackDataset(
-            tuple(records), model.name, name_of(self.setting), source, fingerprint, self.tests, chosen.dropped
-        )
+        about: dict[str, Any] = {"source": source, "fingerprint": fingerprint, "tests": self.tests}
+        about |= {"dropped": chosen.dropped, "flagged": chosen.flagged}
+        return WackDataset(tuple(records), model.name, name_of(self.setting), **about)
 
     def prepared(self, model: Any, items: Iterable[Question]) -> Items:
         """The items that can be asked."""

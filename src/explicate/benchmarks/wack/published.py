@@ -55,7 +55,6 @@ class FileName:
     @classmethod
     def parse(cls, path: str | Path) -> FileName:
         """Read a name; a `FileFormatError` says how names are built."""
-        # "NonHallucinate" holds "Hallucinate", so a name is read from its rarer words on
         name = Path(path).name
         match = _NAME.fullmatch(name)
         if match is None:
