@@ -128,6 +128,27 @@ def test_too_few_texts_are_refused_with_the_counts():
         StateProbe.fit(few, Place("resid_post", 0))
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"split": "rows"}, {"test_share": 1.0}, {"seeds": ()}, {"controls": 0}, {"parts": 1}]
+)
+def test_plans_that_cannot_be_are_refused(wrong):
+    with pytest.raises(InputError):
+        ProbePlan(**wrong)
+
+
+def test_all_sources_are_tested_on_the_same_texts():
+    """The scores of a source that is the test itself do not depend on which others stand beside it."""
+    test, other = (examples(signal=(0.5,), labels=("correct", "HK+"), name=name) for name in ("own", "another"))
+    copy = Examples(test.states, test.labels, np.array([f"new {q}" for q in test.questions]), test.folds, "copy")
+    for split in ("questions", "folds"):
+        plan = ProbePlan(split=split)
+        alone = detect(test, labels=("correct", "HK+"), plan=plan)
+        beside = detect(test, {"own": test, "another": other, "copy": copy}, labels=("correct", "HK+"), plan=plan)
+        own = beside[beside["train"] == "own"]
+        assert own["accuracy"].tolist() == alone["accuracy"].tolist()
+        assert set(beside["n_test"]) == set(alone["n_test"])
+
+
 def test_a_fitted_probe_predicts_labels():
     given = examples(noise=0.1)
     probe = StateProbe.fit(given, Place("resid_post", 1))

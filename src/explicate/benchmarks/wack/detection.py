@@ -134,6 +134,14 @@ class ProbePlan:
     controls: int = 5
     fewest: int = FEWEST
 
+    def __post_init__(self) -> None:
+        if self.split not in ("questions", "folds"):
+            raise InputError(f"split is {self.split!r}; use 'questions' or 'folds'")
+        if not 0 < self.test_share < 1:
+            raise InputError(f"test_share is {self.test_share}; give a share between 0 and 1")
+        if not self.seeds or self.controls < 1 or self.parts < 2 or self.per_label < 2:
+            raise InputError("a plan needs a seed, a control, 2 parts for choosing a place, and 2 texts of each label")
+
 
 @dataclass(frozen=True, eq=False)
 class StateProbe:
