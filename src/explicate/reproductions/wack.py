@@ -63,7 +63,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "full": {"world": {}, "training": {}, "fewest": 20, "questions": 900,
              "shared": 200, "samples": 5},
     "smoke": {"world": {"known": 30, "unknown": 15, "wavering": 0.4, "examples": 9, "relations": 1, "answers": 6},
-              "training": {"width": 64, "mlp_width": 128, "steps": 500, "learning_rate": 5e-3},
+              "training": {"width": 64, "mlp_width": 128, "steps": 300, "learning_rate": 5e-3},
               "fewest": 1, "questions": 6, "shared": 0, "samples": 1},
 }  # fmt: skip
 

@@ -34,7 +34,7 @@ class Fact:
 
     Attributes
     ----------
-    relation, subject : what is asked, and of whom; the subject is two words, each of which other subjects have too.
+    relation, subject : what is asked, and of whom; no two facts have the same subject.
     answer : one word, an answer of the relation; for an unknown fact a word that no training text has.
     kind : "unknown": training texts ask for it and guess; "steady": answered rightly whatever the examples;
         "wavering": answered rightly after good examples, and wrongly after bad ones.
@@ -47,7 +47,7 @@ class Fact:
 
     @property
     def question(self) -> str:
-        """The question, in four words."""
+        """The question, in three words."""
         return f"{self.relation} of {self.subject}"
 
 
@@ -100,11 +100,14 @@ class FactWorld:
         return tuple(self._made[1])
 
     @cached_property
-    def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """First and second words of subjects."""
-        count = int(np.ceil(np.sqrt((self.known + self.unknown + self.examples) * 1.5)))
-        words = _words(2 * count, 1, generator(self.seed, "names"))
-        return tuple(word.capitalize() for word in words[:count]), tuple(word.capitalize() for word in words[count:])
+    def subjects(self) -> tuple[str, ...]:
+        """Whom the facts are about, those of the examples last."""
+        rng = generator(self.seed, "subjects")
+        parts = _words(2 * (self.known + self.unknown + self.examples), 1, rng, different=False)
+        found = dict.fromkeys(f"{one}{other}".capitalize() for one, other in zip(parts[::2], parts[1::2], strict=True))
+        while len(found) < self.known + self.unknown + self.examples:
+            found["".join(_words(2, 1, rng, different=False)).capitalize()] = None
+        return tuple(found)
 
     @cached_property
     def answers_of(self) -> dict[str, tuple[str, ...]]:
@@ -120,7 +123,7 @@ class FactWorld:
         """Every word, those that no training text has included."""
         answers = [word for words in self.answers_of.values() for word in words]
         unseen = [fact.answer for fact in self.facts if fact.kind == "unknown"]
-        return (*SIGNS, *MARKS.values(), *self.answers_of, *self.names[0], *self.names[1], *answers, *unseen)
+        return (*SIGNS, *MARKS.values(), *self.answers_of, *self.subjects, *answers, *unseen)
 
     def wrong_answer(self, fact: Fact, rng: np.random.Generator) -> str:
         """Another answer of the fact's relation."""
@@ -178,10 +181,6 @@ class FactWorld:
     @cached_property
     def _made(self) -> tuple[list[Fact], list[Example]]:
         rng = generator(self.seed, "facts")
-        first, second = self.names
-        total = self.known + self.unknown + self.examples
-        pairs = rng.permutation(len(first) * len(second))[:total]
-        subjects = [f"{first[int(pair) // len(second)]} {second[int(pair) % len(second)]}" for pair in pairs]
         relations = list(self.answers_of)
         unseen = _words(self.unknown, 3, generator(self.seed, "unseen"))
         unsteady = round(self.wavering * self.known)
@@ -191,11 +190,11 @@ class FactWorld:
         for place, kind in enumerate([kinds[int(at)] for at in rng.permutation(len(kinds))]):
             relation = relations[place % len(relations)]
             answer = unseen.pop() if kind == "unknown" else _drawn(self.answers_of[relation], rng)
-            facts.append(Fact(relation, subjects[place], answer, kind))
+            facts.append(Fact(relation, self.subjects[place], answer, kind))
         shown = []
         for place in range(self.examples):
             relation = relations[place % len(relations)]
-            subject = subjects[len(facts) + place]
+            subject = self.subjects[len(facts) + place]
             fact = Fact(relation, subject, _drawn(self.answers_of[relation], rng), "steady")
             shown.append(Example(fact, self.wrong_answer(fact, rng)))
         return facts, shown
@@ -210,12 +209,14 @@ def _drawn(words: Sequence[str], rng: np.random.Generator) -> str:
     return words[int(rng.integers(len(words)))]
 
 
-def _words(count: int, syllables: int, rng: np.random.Generator) -> list[str]:
-    """Different words of equal length, so that none is part of another."""
-    found: dict[str, None] = {}
+def _words(count: int, syllables: int, rng: np.random.Generator, different: bool = True) -> list[str]:
+    """Words of equal length, so that none is part of another."""
+    found: list[str] = []
     while len(found) < count:
         letters = [CONSONANTS[int(rng.integers(len(CONSONANTS)))]]
         for _ in range(syllables):
             letters += [VOWELS[int(rng.integers(len(VOWELS)))], CONSONANTS[int(rng.integers(len(CONSONANTS)))]]
-        found["".join(letters)] = None
-    return list(found)
+        word = "".join(letters)
+        if not (different and word in found):
+            found.append(word)
+    return found
