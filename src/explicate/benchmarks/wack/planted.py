@@ -35,7 +35,7 @@ class FactLessons:
 
     world: FactWorld
     questions: int = 8
-    wrong: float = 0.6
+    wrong: float = 0.5
     corrections: float = 0.06
 
     def batch(self, rng: np.random.Generator, count: int) -> Sequences:
@@ -85,7 +85,7 @@ def trained_on(
     layers: int = 3,
     width: int = 256,
     mlp_width: int = 512,
-    steps: int = 400,
+    steps: int = 600,
     batch: int = 16,
     learning_rate: float = 2e-3,
     seed: int = 0,

@@ -74,7 +74,7 @@ class FactWorld:
     known: int = 400
     unknown: int = 200
     wavering: float = 0.3
-    examples: int = 20
+    examples: int = 12
     relations: int = 5
     answers: int = 8
     seed: int = 0
@@ -133,15 +133,13 @@ class FactWorld:
     def lesson(self, good: bool, count: int, rng: np.random.Generator) -> list[str]:
         """A training text, as words: three examples, right or wrong, and `count` questions, answers and marks.
 
-        A question about an unknown fact gets a guess, any answer of the relation. After wrong examples as many wavering
-        facts are asked as steady ones, for they are the hardest to learn.
+        A question about an unknown fact gets a guess, any answer of the relation.
         """
         words: list[str] = []
         for place in rng.choice(len(self.shown), 3, replace=False):
             example = self.shown[int(place)]
             words += asked(example.fact.question, example.fact.answer if good else example.wrong)
-        chances = self._chances[good]
-        for place in rng.choice(len(self.facts), count, replace=False, p=chances):
+        for place in rng.choice(len(self.facts), count, replace=False, p=self._chances):
             fact = self.facts[int(place)]
             origin, answer = self.answered(fact, good, rng)
             words += [*asked(fact.question, answer), MARKS[origin]]
@@ -169,14 +167,12 @@ class FactWorld:
         return [fact for fact in self.facts if fact.kind != "unknown"]
 
     @cached_property
-    def _chances(self) -> dict[bool, Floats]:
-        """How likely each fact is asked, after right and after wrong examples."""
+    def _chances(self) -> Floats:
+        """How likely each fact is asked: as many wavering ones as steady ones, so that the difference is learned."""
         kinds = np.array([fact.kind for fact in self.facts])
-        unknown = ASKED_UNKNOWN * (kinds == "unknown") / self.unknown
-        even = (1 - ASKED_UNKNOWN) * (kinds != "unknown") / self.known
-        wavering, steady = (kinds == kind for kind in ("wavering", "steady"))
-        halves = (1 - ASKED_UNKNOWN) / 2 * (wavering / max(1, wavering.sum()) + steady / max(1, steady.sum()))
-        return {good: (unknown + rest) / (unknown + rest).sum() for good, rest in ((True, even), (False, halves))}
+        shares = {"unknown": ASKED_UNKNOWN, "wavering": (1 - ASKED_UNKNOWN) / 2, "steady": (1 - ASKED_UNKNOWN) / 2}
+        found: Floats = sum(share * (kinds == kind) / (kinds == kind).sum() for kind, share in shares.items())
+        return found / found.sum()
 
     @cached_property
     def _made(self) -> tuple[list[Fact], list[Example]]:
