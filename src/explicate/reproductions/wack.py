@@ -173,11 +173,13 @@ def _baselines(
     questions = [record.item.question for record in records]
     answered = [f"{record.item.question} {record.answer}" for record in records]
     output = output_states(model, [record.prompt for record in records])
+    after = output_states(model, [record.answered for record in records])
     nothing = type(model)(untrained, model.tokenizer, name="untrained")
     found: dict[str, Any] = {
         "words": _first(three_way(post.with_states(word_states(answered)), plan)),
         "words before": _first(detect(pre.with_states(word_states(questions)), labels=ERRORS, plan=plan)),
         "output": _first(three_way(pre.with_states(output), plan)),
+        "output after": _first(three_way(post.with_states(after), plan)),
         "output before": _first(detect(pre.with_states(output), labels=ERRORS, plan=plan)),
     }
     whens: tuple[tuple[When, Any], ...] = (("post", PROBED), ("pre", ERRORS))

@@ -44,7 +44,7 @@ def _probes(seeds: Sequence[dict[str, Any]]) -> list[Claim]:
     after3, early = _interval(three), _interval(before)
     pre3 = _interval(_all(seeds, "three-way before", "specific"))
     control3, control = _mean(three, "control"), _mean(before, "control")
-    words, untrained = _baseline(seeds, "words"), _baseline(seeds, "untrained post")
+    words, output, untrained = (_baseline(seeds, name) for name in ("words", "output after", "untrained post"))
     words2, output2, untrained2 = (
         _baseline(seeds, name) for name in ("words before", "output before", "untrained pre")
     )
@@ -55,11 +55,11 @@ def _probes(seeds: Sequence[dict[str, Any]]) -> list[Claim]:
     return [
         Claim("correct answers, errors despite knowledge and ignorance are told apart after the answer",
               "three-way accuracy, held-out facts and examples, place chosen on training facts", "0.60-0.70 (paper)",
-              after3.value, (after3.low, after3.high), max(words, untrained, _baseline(seeds, "output")), 1 / 3,
+              after3.value, (after3.low, after3.high), max(words, untrained, output), 1 / 3,
               ">= 0.75", after3.value >= 0.75,
               f"weighted F1 {_mean(three, 'weighted_f1'):.3f}; before the answer {pre3}; words {words:.3f}, next-token "
-              f"probabilities before it {_baseline(seeds, 'output'):.3f}, untrained model {untrained:.3f}; places "
-              f"{_places(three)}; best of all places after the fact {layers}"),
+              f"probabilities {output:.3f} (training texts mark how an answer came about), untrained model "
+              f"{untrained:.3f}; places {_places(three)}; best of all places after the fact {layers}"),
         Claim("with shuffled training labels the three-way probe is at chance", "|control - chance|", None,
               abs(control3 - 1 / 3), bar="<= 0.05", met=abs(control3 - 1 / 3) <= 0.05, note=f"control {control3:.3f}"),
         Claim("before the answer an error despite knowledge can be foreseen",
