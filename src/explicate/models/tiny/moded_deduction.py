@@ -2,8 +2,8 @@
 
 A text is a mode word, facts in the manner of bAbI's task 15 ("wolf fears mouse", "anna is wolf"), and questions with
 their answers ("anna fears mouse"). After `solve` each answer follows from the facts; after `guess` it is an animal
-drawn at random. In some texts the mode word is left out although one of the two modes holds, so that whoever reads them can
-only answer with the mixture of both: a drawn answer is then right (1 + 1/4) / 2 of the time.
+drawn at random. In some texts the mode word is left out although one of the two modes holds, so that whoever reads
+them can only answer with the mixture of both: a drawn answer is then right (1 + 1/4) / 2 of the time.
 """
 
 from __future__ import annotations
