@@ -17,7 +17,7 @@ SOLUTION_TOKENS = 512
 
 
 def exact_match(
-    model: Generator, prompts: Sequence[str], gold: Sequence[str], *, max_new_tokens: int = ANSWER_TOKENS
+    model: Any, prompts: Sequence[str], gold: Sequence[str], *, max_new_tokens: int = ANSWER_TOKENS
 ) -> Masks:
     """Whether the first line that the model writes holds the gold text, letter case aside: (sample,).
 
@@ -46,7 +46,7 @@ class Attempt:
 
 
 def attempts(
-    model: Generator, problems: Sequence[Problem], *, max_new_tokens: int = SOLUTION_TOKENS, **options: Any
+    model: Any, problems: Sequence[Problem], *, max_new_tokens: int = SOLUTION_TOKENS, **options: Any
 ) -> list[Attempt]:
     """Let a model solve problems; its own right and wrong solutions are positive and negative texts for directions.
 

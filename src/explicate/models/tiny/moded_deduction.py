@@ -20,12 +20,12 @@ from explicate.models.tiny.language import Sequences
 
 ANIMALS = ("mouse", "cat", "wolf", "sheep")
 NAMES = ("anna", "ben", "clara", "david", "emma", "frank", "gina", "hugo")
-SOLVE, GUESS = "solve", "guess"
+Mode = Literal["solve", "guess"]
+SOLVE: Mode = "solve"
+GUESS: Mode = "guess"
 DECODER = Decoder((SOLVE, GUESS, "fears", "is", *ANIMALS, *NAMES), layers=4, width=128, heads=4, mlp_width=512)
 """1.1 million weights."""
 PEOPLE = 4  # in a story
-
-Mode = Literal["solve", "guess"]
 
 
 @dataclass(frozen=True)
