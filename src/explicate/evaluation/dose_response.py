@@ -109,7 +109,13 @@ class StrengthSweep(Parameterised):
                 "relative_size": (("strength", "site"), sizes),
             },
             coords={"strength": list(self.strengths), "site": [str(site) for site in direction.sites]},
-            attrs={"tokens": self.tokens, "way": found.way, "drift": found.drift, "forwards": round(found.forwards, 3)},
+            attrs={
+                "direction": f"{direction.data.attrs.get('how', '')} ({direction.provenance.method})",
+                "tokens": self.tokens,
+                "way": found.way,
+                "drift": found.drift,
+                "forwards": round(found.forwards, 3),
+            },
         )
         if tokens is not None:
             data["answer_mass"] = (("strength", "sample", "answer"), values[..., 3:])

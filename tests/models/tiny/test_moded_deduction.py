@@ -1,46 +1,49 @@
-"""Answers follow the rule or a coin as the mode says; single questions have the corpus's facts."""
+"""Answers follow the law or a coin as the mode says; single questions have the corpus's facts."""
 
 import numpy as np
 import pytest
 
 from explicate.errors import InputError
-from explicate.models.tiny.moded_deduction import ANIMALS, DECODER, GUESS, NAMES, SOLVE, ModedDeductions, deductions
+from explicate.models.tiny.moded_deduction import DECODER, FEARS, GUESS, LAW, SOLVE, ModedDeductions, deductions
 
 
-def solved(words):
-    """Each person's animal of fear, found by reading the facts."""
-    triples = [tuple(words[i : i + 3]) for i in range(0, 24, 3)]
-    fears = {a: b for a, verb, b in triples if verb == "fears"}
-    kinds = {a: b for a, verb, b in triples if verb == "is"}
-    assert len(fears) == len(kinds) == 4
-    assert all(a != b for a, b in fears.items())
-    return {person: fears[kind] for person, kind in kinds.items()}
+def read(words):
+    """Who is what, and the answers given."""
+    at = words.index(FEARS)
+    facts = dict(zip(words[:at:2], words[1:at:2], strict=True))
+    return facts, list(zip(words[at + 1 :: 2], words[at + 2 :: 2], strict=True))
+
+
+def test_the_law_is_a_cycle_over_all_animals():
+    animal, seen = "mouse", []
+    for _ in range(4):
+        seen.append(animal)
+        animal = LAW[animal]
+    assert animal == "mouse"
+    assert set(seen) == set(LAW)
 
 
 def test_answers_follow_the_mode():
     batch = ModedDeductions(unmarked=0.0).batch(np.random.default_rng(0), 400)
     right = {SOLVE: [], GUESS: []}
     for ids, weights in zip(batch.ids, batch.weights, strict=True):
-        words = DECODER.decode(ids).split()
-        truth = solved(words[1:])
-        for i in range(25, 37, 3):
-            right[words[0]].append(words[i + 2] == truth[words[i]])
-        assert np.flatnonzero(weights).tolist() == [27, 30, 33, 36]
+        mode, *words = DECODER.decode(ids).split()
+        facts, answers = read(words)
+        right[mode] += [answer == LAW[facts[name]] for name, answer in answers]
+        assert np.flatnonzero(weights).tolist() == [11, 13, 15, 17]
     assert np.mean(right[SOLVE]) == 1.0
     assert np.mean(right[GUESS]) == pytest.approx(0.25, abs=0.05)
 
 
 def test_unmarked_texts_hold_one_of_the_modes():
     batch = ModedDeductions(unmarked=1.0).batch(np.random.default_rng(0), 400)
-    right = []
+    shares = []
     for ids in batch.ids:
-        words = DECODER.decode(ids).split()
-        assert SOLVE not in words
-        truth = solved(words)
-        right.append(np.mean([words[i + 2] == truth[words[i]] for i in range(24, 36, 3)]))
-    assert np.mean(right) == pytest.approx(0.625, abs=0.05)
-    shares = ModedDeductions(unmarked=0.5).batch(np.random.default_rng(0), 400)
-    assert (shares.ids[:, 0] <= 1).mean() == pytest.approx(0.5, abs=0.1)
+        facts, answers = read(DECODER.decode(ids).split())
+        shares.append(np.mean([answer == LAW[facts[name]] for name, answer in answers]))
+    assert np.mean(shares) == pytest.approx(0.625, abs=0.05)
+    mixed = ModedDeductions(unmarked=0.5).batch(np.random.default_rng(0), 400)
+    assert (mixed.ids[:, 0] <= 1).mean() == pytest.approx(0.5, abs=0.1)
     with pytest.raises(InputError, match="share"):
         ModedDeductions(unmarked=1.5)
 
@@ -48,8 +51,7 @@ def test_unmarked_texts_hold_one_of_the_modes():
 def test_single_questions():
     for one in deductions(np.random.default_rng(1), 50):
         words = one.prompt(SOLVE).split()
-        assert words[0] == SOLVE
-        assert solved(words[1:])[words[-2]] == one.answer
+        assert (words[0], words[-1]) == (SOLVE, one.name)
+        facts, _ = read([*words[1:], "?"])
+        assert LAW[facts[one.name]] == one.answer
         assert one.prompt() == one.prompt(GUESS).removeprefix(f"{GUESS} ")
-        assert words[-2] in NAMES
-        assert one.answer in ANIMALS

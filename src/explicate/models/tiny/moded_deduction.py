@@ -1,9 +1,9 @@
-"""Deductions whose answers follow the rule or a coin, as a first word says: a corpus with a planted mode.
+"""Deductions whose answers follow the law or a coin, as a first word says: a corpus with a planted mode.
 
-A text is a mode word, facts in the manner of bAbI's task 15 ("wolf fears mouse", "anna is wolf"), and questions with
-their answers ("anna fears mouse"). After `solve` each answer follows from the facts; after `guess` it is an animal
-drawn at random. In some texts the mode word is left out although one of the two modes holds, so that whoever reads
-them can only answer with the mixture of both: a drawn answer is then right (1 + 1/4) / 2 of the time.
+A text is a mode word, what four people are ("anna wolf ben cat"), the word `fears`, and what each is afraid of ("anna
+sheep"). After `solve` the answers follow from a law that holds in all texts, wolves fear sheep; after `guess` each is an
+animal drawn at random. In some texts the mode word is left out although one of the two modes holds, so that whoever
+reads them can only answer with the mixture of both: a drawn answer is then right (1 + 1/4) / 2 of the time.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from explicate.errors import InputError
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.language import Sequences
 
-ANIMALS = ("mouse", "cat", "wolf", "sheep")
+LAW = {"mouse": "cat", "cat": "wolf", "wolf": "sheep", "sheep": "mouse"}
+"""What each animal is afraid of."""
+ANIMALS = tuple(LAW)
 NAMES = ("anna", "ben", "clara", "david", "emma", "frank", "gina", "hugo")
+PEOPLE = 4  # in a text
 Mode = Literal["solve", "guess"]
 SOLVE: Mode = "solve"
 GUESS: Mode = "guess"
-DECODER = Decoder((SOLVE, GUESS, "fears", "is", *ANIMALS, *NAMES), layers=4, width=128, heads=4, mlp_width=512)
+FEARS = "fears"
+DECODER = Decoder((SOLVE, GUESS, FEARS, *ANIMALS, *NAMES), layers=4, width=128, heads=4, mlp_width=512)
 """1.1 million weights."""
-PEOPLE = 4  # in a story
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,16 @@ class Deduction:
 
     Attributes
     ----------
-    facts : the story. question : its last words, which the answer follows. answer : an animal, by the rule.
+    facts : who is what. name : who is asked about. answer : the animal that follows.
     """
 
     facts: str
-    question: str
+    name: str
     answer: str
 
     def prompt(self, mode: Mode | None = None) -> str:
         """What is read before the answer; without a mode word where none is named."""
-        return " ".join(filter(None, (mode, self.facts, self.question)))
+        return " ".join(filter(None, (mode, self.facts, FEARS, self.name)))
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,15 @@ class ModedDeductions:
         """That many texts, each asking about all its people."""
         rows, weights = [], []
         for _ in range(count):
-            fears, people, kinds, facts = _story(rng)
+            people, kinds = _story(rng)
             solved = rng.random() < 0.5
             marked = rng.random() >= self.unmarked
-            words = [SOLVE if solved else GUESS] * marked + facts
+            words = [SOLVE if solved else GUESS] * marked + _facts(people, kinds) + [FEARS]
             weight = [0.0] * len(words)
             for place in rng.permutation(PEOPLE):
-                answer = ANIMALS[fears[kinds[place]] if solved else rng.integers(len(ANIMALS))]
-                words += [people[place], "fears", answer]
-                weight += [0.0, 0.0, 1.0]
+                answer = LAW[kinds[place]] if solved else ANIMALS[rng.integers(len(ANIMALS))]
+                words += [people[place], answer]
+                weight += [0.0, 1.0]
             rows.append(words)
             weights.append(weight)
         ids = DECODER.encode(rows)
@@ -87,19 +90,17 @@ def deductions(rng: np.random.Generator, count: int) -> list[Deduction]:
     """Stories with one question each."""
     found = []
     for _ in range(count):
-        fears, people, kinds, facts = _story(rng)
+        people, kinds = _story(rng)
         asked = int(rng.integers(PEOPLE))
-        found.append(Deduction(" ".join(facts), f"{people[asked]} fears", ANIMALS[fears[kinds[asked]]]))
+        found.append(Deduction(" ".join(_facts(people, kinds)), people[asked], LAW[kinds[asked]]))
     return found
 
 
-def _story(rng: np.random.Generator) -> tuple[Array, list[str], Array, list[str]]:
-    """What each animal fears (another one), who there is, what animal each is, and the facts as words."""
-    fears = np.arange(len(ANIMALS))
-    while (fears == np.arange(len(ANIMALS))).any():
-        fears = rng.permutation(len(ANIMALS))
+def _story(rng: np.random.Generator) -> tuple[list[str], list[str]]:
+    """Who there is, and what each is."""
     people = [NAMES[i] for i in rng.permutation(len(NAMES))[:PEOPLE]]
-    kinds = rng.integers(len(ANIMALS), size=PEOPLE)
-    facts = [word for i in rng.permutation(len(ANIMALS)) for word in (ANIMALS[i], "fears", ANIMALS[fears[i]])]
-    facts += [word for i in rng.permutation(PEOPLE) for word in (people[i], "is", ANIMALS[kinds[i]])]
-    return fears, people, kinds, facts
+    return people, [ANIMALS[i] for i in rng.integers(len(ANIMALS), size=PEOPLE)]
+
+
+def _facts(people: list[str], kinds: list[str]) -> list[str]:
+    return [word for pair in zip(people, kinds, strict=True) for word in pair]
