@@ -83,41 +83,40 @@ SIZES: dict[str, dict[str, int]] = {
 def reproduce(context: Context) -> Sequence[Claim]:
     """All parts; the SmolLM2 parts use the first seed alone."""
     seeds, scale = list(context.seeds), context.scale
-    records = _stage(
-        context, "worlds", [{"part": part, "seed": seed} for part in ("states", "modes") for seed in seeds]
-    )
-    states, modes = records[: len(seeds)], records[len(seeds) :]
-    seed = seeds[0]
+    seed, sizes = seeds[0], SIZES[scale]
     layers = LAYERS if scale == "full" else LAYERS[1:2]
-    table = _stage(
-        context,
-        "table",
-        [{"part": "table", "seed": seed, "layer": layer, "how": how} for layer in layers for how in HOWS],
-    )
-    candidates = claims.best_cells(table, SIZES[scale]["candidates"])
-    (choice,) = _stage(context, "choice", [{"part": "choice", "seed": seed, "candidates": candidates}])
+    cells = [{"part": "table", "seed": seed, "layer": layer, "how": how} for layer in layers for how in HOWS]
+    table = _stage(context, "table", cells, ("read", "screen", "validation", "test"))
+    candidates = claims.best_cells(table, sizes["candidates"])
+    choose = {"part": "choice", "seed": seed, "candidates": candidates}
+    (choice,) = _stage(context, "choice", [choose], ("read", "validation"))
     picked = {
         "layer": choice["layer"],
         "how": choice["how"],
         "strength": choice["strength"] or candidates[0]["strength"],
     }
     parts = ("test", "controls", "analysis", "names")
-    found = _stage(context, "test", [{"part": part, "seed": seed, **picked} for part in parts])
+    tests = [{"part": part, "seed": seed, **picked} for part in parts]
+    found = _stage(context, "test", tests, ("read", "test", "controls", "written", "ioi", "ioi test"))
+    worlds = [{"part": part, "seed": each} for part in ("states", "modes") for each in seeds]
+    records = _stage(context, "worlds", worlds, ("steps", "modes", "stories"))
     return [
-        *claims.of_states(states),
-        *claims.of_modes(modes),
-        *claims.of_deductions(table, choice, dict(zip(parts, found, strict=True)), SIZES[scale], len(layers)),
+        *claims.of_states(records[: len(seeds)]),
+        *claims.of_modes(records[len(seeds) :]),
+        *claims.of_deductions(table, choice, dict(zip(parts, found, strict=True)), sizes, len(layers)),
         *claims.of_names(found[-1]),
     ]
 
 
-def _stage(context: Context, name: str, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _stage(context: Context, name: str, units: list[dict[str, Any]], sizes: Sequence[str]) -> list[dict[str, Any]]:
+    """Records of units, logged in a folder of the stage's own; `sizes` are those that its records depend on."""
+    place = f"representation-engineering-{context.scale}-{name}"
     done = run(
         _work,
         [{**unit, "scale": context.scale} for unit in units],
-        context.folder / f"representation-engineering-{context.scale}-{name}",
-        name=f"representation-engineering-{context.scale}-{name}",
-        spec={"sizes": SIZES[context.scale], "version": 1},
+        context.folder / place,
+        name=place,
+        spec={"sizes": {each: SIZES[context.scale][each] for each in sizes}, "version": 1},
         workers=context.workers,
         backend=context.backend,  # type: ignore[arg-type]
         max_error_rate=0.0,

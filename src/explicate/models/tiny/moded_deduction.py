@@ -1,8 +1,8 @@
 """Deductions whose answers follow the law or a coin, as a first word says: a corpus with a planted mode.
 
 A text is a mode word, what four people are ("anna wolf ben cat"), the word `fears`, and what each is afraid of ("anna
-sheep"). After `solve` the answers follow from a law that holds in all texts, wolves fear sheep; after `guess` each is an
-animal drawn at random. In some texts the mode word is left out although one of the two modes holds, so that whoever
+sheep"). After `solve` the answers follow from a law that holds in all texts, wolves fear sheep; after `guess` each is
+an animal drawn at random. In some texts the mode word is left out although one of the two modes holds, so that whoever
 reads them can only answer with the mixture of both: a drawn answer is then right (1 + 1/4) / 2 of the time.
 """
 
@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 
-from explicate.core.capabilities import Array
 from explicate.errors import InputError
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.language import Sequences
