@@ -1,7 +1,7 @@
 """Finding a circuit from the output back, by path patching in stages.
 
-Each stage asks which heads, at one position, change the answer along their direct path to what the stage before found:
-first to the logits, then to the queries, keys or values of the heads of the last stage. Source: Prakash et al. (2024),
+Each stage asks which heads, at one position, change the answer along their direct path to what earlier stages found:
+first to the logits, then to queries, keys or values of the heads of a group. Source: Prakash et al. (2024),
 "Fine-Tuning Enhances Existing Mechanisms: A Case Study on Entity Tracking", section 4.1 and appendix B.
 """
 
@@ -29,15 +29,15 @@ class Stage:
     Parameters
     ----------
     name : of the group that it finds. position : the name of the position of its heads.
-    size : how many heads the group gets. receivers : how many of them, the strongest first, the next stage asks about.
-    receives : what of the group before receives: "q", "k" or "v"; "logits" for the first stage.
+    size : how many heads the group gets. receivers : how many of them, the strongest first, later stages ask about.
+    asks : what receives: groups of earlier stages with "q", "k" or "v" each, all replaced together; none: the logits.
     """
 
     name: str
     position: str
     size: int
     receivers: int
-    receives: Literal["logits", "q", "k", "v"] = "logits"
+    asks: tuple[tuple[str, Literal["q", "k", "v"]], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,36 +84,43 @@ def discover_circuit(
     ids, source : encoded prompts and counterfactuals (prompt, token). answers : (prompt,), right next tokens.
     places, source_places : the columns of the stages' positions in prompts and counterfactuals.
     """
-    if not stages or stages[0].receives != "logits" or any(stage.receives == "logits" for stage in stages[1:]):
-        raise InputError("the first stage receives at the logits, and only the first")
     check_places(places, tokens.lengths_of(ids))
     check_places(source_places, tokens.lengths_of(source))
     groups: list[HeadGroup] = []
     scores: dict[str, xr.DataArray] = {}
     dropped: dict[str, int] = {}
-    before: tuple[Head, ...] = ()
+    found: dict[str, tuple[Head, ...]] = {}
     for stage in stages:
-        receivers = ["logits"] if stage.receives == "logits" else [f"L{i}.{stage.receives}.H{h}" for i, h in before]
-        if stage.receives != "logits" and all(layer == 0 for layer, _ in before):  # no head comes before them
-            before = ()
+        asked = [(head, kind) for group, kind in stage.asks for head in _earlier(found, group, stage.name)]
+        if stage.asks and all(layer == 0 for (layer, _), _ in asked):  # no head comes before them
+            found[stage.name] = ()
             groups.append(HeadGroup(stage.name, stage.position, ()))
             continue
-        found = patch_paths(
+        result = patch_paths(
             model,
             ids,
             source,
-            receivers=receivers,
+            receivers=[f"L{layer}.{kind}.H{head}" for (layer, head), kind in asked] or "logits",
             position=[int(column) for column in places[stage.position]],
             source_position=[int(column) for column in source_places[stage.position]],
             target=[int(answer) for answer in answers],
             metric="probability",
         )
-        change, dropped[stage.name] = relative_change(found)
+        change, dropped[stage.name] = relative_change(result)
         scores[stage.name] = change
         order = np.argsort(change.values, axis=None, kind="stable")
         heads = [(int(i) // model.head_count, int(i) % model.head_count) for i in order if change.values.ravel()[i] < 0]
         chosen = tuple(heads[: stage.size])
         groups = [group.without(chosen) if group.position == stage.position else group for group in groups]
         groups.append(HeadGroup(stage.name, stage.position, chosen))
-        before = chosen[: stage.receivers]
+        found[stage.name] = chosen[: stage.receivers]
     return Discovery(HeadCircuit(tuple(groups)), scores, dropped)
+
+
+def _earlier(found: dict[str, tuple[Head, ...]], group: str, stage: str) -> tuple[Head, ...]:
+    if group not in found:
+        raise InputError(
+            f"the stage {stage!r} asks about {group!r}, which is none of the stages before it: "
+            f"{', '.join(found) or 'there are none'}"
+        )
+    return found[group]

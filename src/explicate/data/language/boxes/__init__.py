@@ -1,7 +1,14 @@
 """Boxes: what is in which box, told one box at a time and then asked for one of them."""
 
 from explicate.data.language.boxes.files import check_boxes, each_box, read_boxes, write_boxes
-from explicate.data.language.boxes.pairs import DESIDERATA, BoxesPairs, Desideratum, desideratum_pairs, position_pairs
+from explicate.data.language.boxes.pairs import (
+    DESIDERATA,
+    BoxesPairs,
+    Desideratum,
+    desideratum_pairs,
+    position_pairs,
+    swapped_pairs,
+)
 from explicate.data.language.boxes.prompts import (
     FORMS,
     LABELS,
@@ -33,5 +40,6 @@ __all__ = [
     "encoded",
     "position_pairs",
     "read_boxes",
+    "swapped_pairs",
     "write_boxes",
 ]

@@ -117,6 +117,31 @@ def position_pairs(
     return _pairs(pairs)
 
 
+def swapped_pairs(
+    count: int,
+    rng: np.random.Generator,
+    boxes: int = 7,
+    objects: Sequence[str] = OBJECTS,
+    labels: Sequence[str] = LABELS,
+) -> BoxesPairs:
+    """Pairs in which the counterfactual is the same prompt with the asked box and another one exchanged.
+
+    The question and its answer stay the same; the target is what the base has at the place where the answer went. So a
+    part that carries the place moves the answer to the target, and one that carries the letter or the object leaves it.
+    """
+    if boxes < 2:
+        raise InputError("with fewer than 2 boxes none can be exchanged")
+    pairs: list[tuple[BoxesPrompt, BoxesPrompt, bool, int]] = []
+    for base in boxes_prompts(count, rng, boxes, objects, labels):
+        own = base.query_index or 0
+        other = int(rng.choice([i for i in range(boxes) if i != own]))
+        order = list(range(boxes))
+        order[own], order[other] = other, own
+        things, letters = (tuple(parts[i] for i in order) for parts in (base.objects, base.labels))
+        pairs.append((base, replace(base, objects=things, labels=letters), True, other))
+    return _pairs(pairs)
+
+
 def _pairs(pairs: Sequence[tuple[BoxesPrompt, BoxesPrompt, bool, int]]) -> BoxesPairs:
     return BoxesPairs(
         [base for base, *_ in pairs],

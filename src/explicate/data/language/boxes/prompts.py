@@ -20,7 +20,7 @@ LABELS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _NOUNS = """
 apple bag ball bank bed bell bill block boat bomb bone book boot bottle bowl brain bread brick bus cake camera
 card cash chair chemical clock coat coffee cross cup disk dish document dress drink drug egg engine file film
-fish flower game gift glass gold guitar hat ice key knife lamp leaf letter machine magazine map medicine milk
+fish flower fork game gift glass gold guitar hat ice key kite knife lamp leaf letter machine magazine map medicine milk
 mirror money net newspaper note paper pen phone picture pie pill pipe plane plant plate pot radio ring rock
 rope rose seed sheet shell shirt shoe song stone string suit sugar tea ticket tie tool train watch wheel wine
 """
@@ -146,7 +146,8 @@ def joined(words: Sequence[str], spaced: bool = False) -> str:
 
 
 def _capitalised(words: list[str]) -> list[str]:
-    return [words[0][:1].upper() + words[0][1:], *words[1:]]
+    starts = [True, *(word == "." for word in words[:-1])]
+    return [word[:1].upper() + word[1:] if start else word for word, start in zip(words, starts, strict=True)]
 
 
 def _check_parts(objects: Sequence[str], labels: Sequence[str], what: str) -> None:
