@@ -352,6 +352,95 @@ class Direction(Explanation):
         return Direction(data.drop_vars(["agreement", "cosine"], errors="ignore") if stale else data, self.provenance)
 
 
+class DoseResponse(Explanation):
+    """What a model does as a direction is added with growing strength: `divergence` (strength, sample) and more.
+
+    Variables
+    ---------
+    divergence : (strength, sample), from the untouched prompt's next-token distribution, in nats.
+    entropy : (strength, sample), of the next-token distribution, in bits.
+    top : (strength, sample), the likeliest token.
+    answer_mass : (strength, sample, answer), optional: probability of each answer's first token.
+    correct : (sample,), optional: place of the right answer among the answers.
+    relative_size : (strength, site), length of what is added over that of the activations; NaN where not known.
+    neutral_loss : (strength, text), optional: nats a token on texts that have nothing to do with the task.
+    """
+
+    kind: ClassVar[str] = "dose-response"
+    main: ClassVar[str] = "divergence"
+    required: ClassVar[dict[str, tuple[str, ...]]] = {
+        "divergence": ("strength", "sample"),
+        "entropy": ("strength", "sample"),
+    }
+
+    @property
+    def strengths(self) -> np.ndarray:
+        """The strengths, in order."""
+        return np.asarray(self.data["strength"].values, dtype=float)
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether the right answer is the likeliest of the answers: bool (strength, sample)."""
+        shares = self._answers()
+        return np.asarray(shares.argmax(axis=-1) == self.data["correct"].values[None])
+
+    def masses(self, within: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Probability of the right answer and of all wrong ones together, each (strength, sample).
+
+        Parameters
+        ----------
+        within : among the answers only, so that the two add up to 1; False: among all tokens.
+        """
+        shares = self._answers()
+        own = np.take_along_axis(shares, self.data["correct"].values[None, :, None], axis=-1)[..., 0]
+        everything = shares.sum(axis=-1)
+        return (own / everything, 1 - own / everything) if within else (own, everything - own)
+
+    def flips(self, strength: float) -> tuple[int, int]:
+        """How many samples go from wrong to right, and from right to wrong, against strength 0."""
+        before, after = self.right[self.place(0.0)], self.right[self.place(strength)]
+        return int((~before & after).sum()), int((before & ~after).sum())
+
+    def place(self, strength: float) -> int:
+        """The place of a strength in the order."""
+        found = np.flatnonzero(np.isclose(self.strengths, strength, atol=1e-9))
+        if not len(found):
+            raise InputError(f"strength {strength:g} was not measured; there are {', '.join(map(str, self.strengths))}")
+        return int(found[0])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a strength: relative size, accuracy and flips, divergence, entropy, masses, perplexity."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {"strength": self.strengths}
+        if "relative_size" in self.data:
+            columns["relative size"] = self.data["relative_size"].values.max(axis=1)
+        for name, unit in (("divergence", "nats"), ("entropy", "bits")):
+            values = self.data[name].values
+            columns |= {
+                f"{name} ({unit})": values.mean(axis=1),
+                f"{name} variance": values.var(axis=1),
+                f"{name} median": np.median(values, axis=1),
+            }
+        if "answer_mass" in self.data and "correct" in self.data:
+            columns["accuracy"] = self.right.mean(axis=1)
+            if (self.strengths == 0).any():
+                flips = np.array([self.flips(strength) for strength in self.strengths])
+                columns |= {"wrong to right": flips[:, 0], "right to wrong": flips[:, 1]}
+            for within, where in ((True, "among answers"), (False, "of all tokens")):
+                for which, values in zip(("right", "wrong"), self.masses(within), strict=True):
+                    columns[f"{which} mass {where}"] = values.mean(axis=1)
+                    columns[f"{which} mass {where} variance"] = values.var(axis=1)
+        if "neutral_loss" in self.data:
+            columns["neutral perplexity"] = np.exp(self.data["neutral_loss"].values.mean(axis=1))
+        return pd.DataFrame(columns)
+
+    def _answers(self) -> np.ndarray:
+        if "answer_mass" not in self.data or "correct" not in self.data:
+            raise InputError("no answers were given, so none is right or wrong: give answers= and correct=")
+        return np.asarray(self.data["answer_mass"].values, dtype=float)
+
+
 class Narrative(Explanation):
     """An explanation in words: `text` (sample,)."""
 

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from explicate.core.cost import measure
 from explicate.core.explanation import Explanation
 from explicate.core.interventions import Steer
 from explicate.core.kinds import Direction
 from explicate.core.sites import Site
 from explicate.errors import InputError, SelectionError, SiteError
 from explicate.mechanisms.steering import (
+    ReadDirections,
     directions_of,
     read_directions,
     relative_sizes,
@@ -16,6 +18,7 @@ from explicate.mechanisms.steering import (
     set_coordinate,
     steer,
 )
+from explicate.mechanisms.steering.estimators import ESTIMATORS
 
 POSITIVE = ["John and Mary went to the store.", "The cat sat.", "Anna gave a drink to Tom, and Tom ran away!"]
 NEGATIVE = ["Is the value 3.14?", "Nobody knows the value of the drink today.", "The dog did not."]
@@ -57,6 +60,18 @@ def test_the_last_layer_is_read_before_the_final_norm(llama):
     one = read_directions(llama, POSITIVE[:1], how="mean", layers=-1)
     np.testing.assert_allclose(one.values[0], raw, atol=1e-5)
     assert found.values.shape == (1, llama.width)
+
+
+def test_several_estimators_for_one_reading(llama):
+    method = ReadDirections(layers=(1,))
+    with measure() as cost:
+        found = method.fit_each(llama, POSITIVE, NEGATIVE)
+    assert cost.evaluations == 6
+    assert set(found) == set(ESTIMATORS)
+    for how, direction in found.items():
+        expected = read_directions(llama, POSITIVE, NEGATIVE, layers=1, how=how)
+        np.testing.assert_array_equal(direction.values, expected.values)
+        assert direction.provenance.parameters["how"] == how
 
 
 def test_heads_are_read_by_address(llama):

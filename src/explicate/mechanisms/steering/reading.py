@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
 
 from explicate.core.capabilities import Array, Floats
-from explicate.core.cost import measure
+from explicate.core.cost import Cost, measure
 from explicate.core.kinds import Direction
 from explicate.core.method import Parameterised
 from explicate.core.provenance import Provenance
 from explicate.core.sites import HEADED, LAYERED, Site
 from explicate.errors import InputError, ModelError, SelectionError, SiteError
-from explicate.mechanisms.steering.estimators import Estimator, estimate
+from explicate.mechanisms.steering.estimators import ESTIMATORS, Estimator, estimate
 from explicate.models.language import LanguageModel, sites
 from explicate.models.language.tokens import ABSENT
 
@@ -57,10 +57,26 @@ class ReadDirections(Parameterised):
         -------
         Direction : `direction` (site, width), with `agreement`, `cosine` and `typical_length` (site,).
         """
+        return self.fit_each(model, positive, negative, (self.how,))[self.how]
+
+    def fit_each(
+        self, model: LanguageModel, positive: Any, negative: Any = None, hows: Sequence[Estimator] = ESTIMATORS
+    ) -> dict[Estimator, Direction]:
+        """Directions by several estimators for one reading of the texts."""
         wanted = [Site(s.kind, s.layer, s.head, (self.position,)) for s in self._sites(model)]
         inputs = [model.encode(texts) for texts in (positive, negative) if texts is not None]
         with measure() as cost:
             seen = [_read(model, ids, wanted, self.verify) for ids in inputs]
+        return {how: replace(self, how=how)._directions(model, wanted, inputs, seen, cost) for how in hows}
+
+    def _directions(
+        self,
+        model: LanguageModel,
+        wanted: Sequence[Site],
+        inputs: Sequence[Array],
+        seen: Sequence[Mapping[Site, Floats]],
+        cost: Cost,
+    ) -> Direction:
         found, lengths = [], []
         for site in wanted:
             two = [each[site] for each in seen]
