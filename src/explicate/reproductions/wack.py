@@ -63,7 +63,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "full": {"world": {}, "training": {}, "fewest": 20, "questions": 900,
              "shared": 200, "samples": 5},
     "smoke": {"world": {"known": 30, "unknown": 15, "wavering": 0.4, "examples": 9, "relations": 1, "answers": 6},
-              "training": {"width": 64, "mlp_width": 128, "steps": 300, "learning_rate": 5e-3},
+              "training": {"width": 64, "mlp_width": 128, "steps": 600, "every": 50, "learning_rate": 5e-3},
               "fewest": 1, "questions": 6, "shared": 0, "samples": 1},
 }  # fmt: skip
 
@@ -116,6 +116,7 @@ def _planted(unit: dict[str, Any]) -> dict[str, Any]:
     generic_set = write_generic_set(model, items_of(world), new_tokens=1)
     generic = generic_examples(model, generic_set, how.setting, components=COMPONENTS)
     found: dict[str, Any] = {
+        "steps": trained.steps,
         "parameters": sum(weight.numel() for weight in model.module.parameters()),
         "counts": dataset.counts(),
         "recovered": {label: recovered(dataset, truth, label) for label in PROBED},

@@ -31,7 +31,7 @@ def _labels(seeds: Sequence[dict[str, Any]]) -> list[Claim]:
             Claim(f"labels find what the planted model {'does not know' if label == 'HK-' else 'knows and errs on'}",
                   f"recall and precision of {label}, the lower, worst seed", None, worst, bar=f">= {bar:.2f}",
                   met=worst >= bar, note=f"recall / precision by seed {pairs}; labelled {shown}; "
-                  f"{seeds[0]['parameters']:,} parameters")
+                  f"{seeds[0]['parameters']:,} parameters, steps {', '.join(str(each['steps']) for each in seeds)}")
         )  # fmt: skip
     return claims
 

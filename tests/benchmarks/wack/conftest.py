@@ -54,7 +54,7 @@ def scripted():
 
 
 WORLD = {"known": 30, "unknown": 15, "wavering": 0.4, "examples": 9, "relations": 1, "answers": 6}
-TRAINING = {"width": 64, "mlp_width": 128, "steps": 300, "learning_rate": 5e-3}
+TRAINING = {"width": 64, "mlp_width": 128, "steps": 600, "every": 50, "learning_rate": 5e-3}
 
 
 @pytest.fixture(scope="session")

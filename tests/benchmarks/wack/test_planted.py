@@ -22,7 +22,8 @@ from explicate.benchmarks.wack import (
     word_states,
     write_generic_set,
 )
-from explicate.benchmarks.wack.planted import FactLessons, items_of, truth_of
+from explicate.benchmarks.wack.planted import FactLessons, Learned, items_of, planted_decoder, truth_of
+from explicate.core.interventions import Scale
 from explicate.data.language.fact_world import MARKS
 from explicate.errors import InputError
 
@@ -34,6 +35,13 @@ def test_labels_of_a_model_are_what_it_was_trained_to_be(world, labelled):
         assert recall >= 0.9
         assert precision >= 0.9
     assert set(dataset.histogram()) == {0, 1, 2, 3}
+
+
+def test_training_ends_when_the_lessons_are_learned(world, planted):
+    assert Learned(world).reached(planted)
+    assert not Learned(world).reached(type(planted)(planted_decoder(world).build(1), planted.tokenizer))
+    with planted.intervene(Scale("L2.resid_post", -1.0)):
+        assert not Learned(world).reached(planted)
 
 
 def test_answers_count_in_the_lessons_loss_and_nothing_else_does_much(world):

@@ -14,9 +14,11 @@ import numpy as np
 from explicate.benchmarks.wack.dataset import Label
 from explicate.benchmarks.wack.items import Item
 from explicate.benchmarks.wack.shots import Shot, Shots
-from explicate.data.language.fact_world import MARKS, FactWorld
+from explicate.data.language.fact_world import MARKS, FactWorld, asked
+from explicate.models.language import LanguageModel
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.language import DecoderRecipe, Sequences, Trained, train_decoder
+from explicate.runtime.seeds import generator
 
 KINDS: dict[str, Label] = {"unknown": "HK-", "wavering": "HK+", "steady": "correct"}
 OTHER = 0.1  # what tokens that are no answers count in the loss
@@ -63,6 +65,36 @@ class FactLessons:
         return self.world.lesson(bool(rng.random() >= self.wrong), self.questions, rng)
 
 
+@dataclass(frozen=True)
+class Learned:
+    """Ends the training once the model does what it is to do: right answers, and slips where they belong.
+
+    Parameters
+    ----------
+    share : of the known facts after right examples, and of the steady and of the wavering ones after wrong ones.
+    every : steps between two examinations.
+    """
+
+    world: FactWorld
+    share: float = 0.98
+    every: int = 100
+
+    def reached(self, model: LanguageModel) -> bool:
+        """Whether each share is reached, with examples drawn for this."""
+        facts = [fact for fact in self.world.facts if fact.kind != "unknown"]
+        wavering = np.array([fact.kind == "wavering" for fact in facts])
+        rng = generator(self.world.seed, "examination")
+        right = []
+        for good in (True, False):
+            words = [[*self.world.introduction(good, rng), *asked(fact.question, "")[:-1]] for fact in facts]
+            scores = model.predict(model.encode([" ".join(each) for each in words]))
+            told = [model.token_text(int(token)).strip() for token in scores.argmax(axis=1)]
+            right.append(np.array([word == fact.answer for word, fact in zip(told, facts, strict=True)]))
+        after_good, after_bad = right
+        shares = (after_good.mean(), after_bad[~wavering].mean(), 1 - after_bad[wavering].mean())
+        return bool(min(shares) >= self.share)
+
+
 def items_of(world: FactWorld) -> list[Item]:
     """All facts of a world as items, known and unknown ones mixed."""
     return [Item(fact.question, (fact.answer,), fact.relation) for fact in world.facts]
@@ -79,19 +111,32 @@ def shots_of(world: FactWorld, folds: int = 1, seed: int = 42) -> Shots:
     return Shots(pool, folds=folds, seed=seed)
 
 
+def planted_decoder(world: FactWorld, layers: int = 3, width: int = 256, mlp_width: int = 512) -> Decoder:
+    """The shape of a decoder over the world's words."""
+    return Decoder(world.vocabulary, layers=layers, width=width, heads=4, mlp_width=mlp_width, context=128)
+
+
 def trained_on(
     world: FactWorld,
     *,
     layers: int = 3,
     width: int = 256,
     mlp_width: int = 512,
-    steps: int = 600,
+    steps: int = 1600,
     batch: int = 16,
     learning_rate: float = 2e-3,
+    every: int = 100,
     seed: int = 0,
     cache: bool = True,
 ) -> Trained:
-    """A decoder of about two million parameters that has learned the world's lessons; kept in the user's cache."""
-    decoder = Decoder(world.vocabulary, layers=layers, width=width, heads=4, mlp_width=mlp_width, context=128)
+    """A decoder of about two million parameters that has learned the world's lessons; kept in the user's cache.
+
+    Parameters
+    ----------
+    steps : most steps; `every` so many it is examined, and done when it has learned its lessons (see `Learned`).
+    """
+    decoder = planted_decoder(world, layers, width, mlp_width)
     recipe = DecoderRecipe(steps=steps, batch=batch, learning_rate=learning_rate, warmup=50, seed=seed)
-    return train_decoder(decoder, FactLessons(world), recipe, name="invented facts", cache=cache)
+    return train_decoder(
+        decoder, FactLessons(world), recipe, name="invented facts", stop=Learned(world, every=every), cache=cache
+    )

@@ -135,14 +135,19 @@ class FactWorld:
 
         A question about an unknown fact gets a guess, any answer of the relation.
         """
-        words: list[str] = []
-        for place in rng.choice(len(self.shown), 3, replace=False):
-            example = self.shown[int(place)]
-            words += asked(example.fact.question, example.fact.answer if good else example.wrong)
+        words = self.introduction(good, rng)
         for place in rng.choice(len(self.facts), count, replace=False, p=self._chances):
             fact = self.facts[int(place)]
             origin, answer = self.answered(fact, good, rng)
             words += [*asked(fact.question, answer), MARKS[origin]]
+        return words
+
+    def introduction(self, good: bool, rng: np.random.Generator) -> list[str]:
+        """Three examples with right or wrong answers, as words."""
+        words: list[str] = []
+        for place in rng.choice(len(self.shown), 3, replace=False):
+            example = self.shown[int(place)]
+            words += asked(example.fact.question, example.fact.answer if good else example.wrong)
         return words
 
     def answered(self, fact: Fact, good: bool, rng: np.random.Generator) -> tuple[Origin, str]:
