@@ -1,1 +1,1 @@
-"""Prompts for language models with known structure: made by rule, with the place of every word that matters."""
+"""What prompts are made of: facts, words, and generators of texts whose truth is known."""

@@ -147,12 +147,12 @@ class TokenModel(Model):
         """
         spaced = " " + text
         for candidate in (spaced, text) if text[:1].isalnum() else (text, spaced):
-            ids = self.tokenizer(candidate, add_special_tokens=False)["input_ids"]
+            ids = tokens.tokenized(self.tokenizer, candidate, "the target", add_special_tokens=False)
             if len(ids) == 1 and ids[0] != self.tokenizer.unk_token_id:
                 return int(ids[0])
             if text in (self.tokenizer.all_special_tokens or ()):
                 return int(self.tokenizer.convert_tokens_to_ids(text))
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = tokens.tokenized(self.tokenizer, text, "the target", add_special_tokens=False)
         pieces = ", ".join(f"{self.token_text(i)!r} ({i})" for i in ids[:6])
         raise TargetError(f"{text!r} is not one token of {self.name!r} but {len(ids)}: {pieces}; choose one of them")
 

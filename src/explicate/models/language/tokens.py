@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from explicate.core.capabilities import Array
-from explicate.errors import InputError
+from explicate.errors import InputError, first_line
 from explicate.models.language.positions import Frame
 
 if TYPE_CHECKING:
@@ -158,9 +158,22 @@ def encode(inputs: Any, tokenizer: Any, vocabulary: int, longest: int | None, na
     return found
 
 
+def tokenized(tokenizer: Any, text: str, what: str, **options: Any) -> list[int]:
+    """Token ids of a text; an `InputError` where the tokenizer has no token for a part of it."""
+    try:
+        found: list[int] = tokenizer(text, **options)["input_ids"]
+    except Exception as error:  # the tokenizers library raises no narrower class
+        if type(error) is not Exception:
+            raise
+        raise InputError(
+            f"{what} has a word that the tokenizer does not know ({first_line(error)}): {text!r}"
+        ) from error
+    return found
+
+
 def _ids(row: Any, number: int, tokenizer: Any, name: str) -> Array:
     if isinstance(row, str):
-        ids = np.asarray(tokenizer(row)["input_ids"], dtype=np.int64)
+        ids = np.asarray(tokenized(tokenizer, row, f"text {number}"), dtype=np.int64)
         if not len(ids) or not row.strip():
             raise InputError(f"text {number} is empty; {name!r} needs at least one token")
         return ids
