@@ -13,13 +13,15 @@ from functools import cached_property
 
 import numpy as np
 
-from explicate.data.language.succession import LISTS, WordList
+from explicate.data.language.succession import LISTS, ROMAN, WordList
 from explicate.errors import InputError
 
 STOP, ENDS = ".", "ends"
 NUMBERS = WordList("numbers", tuple(str(number) for number in range(100)), first=0)
 TASKS: tuple[WordList, ...] = (NUMBERS, *(each for name, each in LISTS.items() if name != "numbers"))
 """The eight tasks, numbers up to 99."""
+WRITTEN: tuple[WordList, ...] = (*TASKS, ROMAN)
+"""What is enumerated: the tasks, and the list that is kept for tests."""
 FILLERS = (
     "pear", "chair", "lamp", "river", "stone", "cloud", "bread", "horse", "glass", "paper", "apple", "table", "window",
     "garden", "bridge", "candle", "bottle", "button", "carpet", "ladder", "basket", "pencil", "mirror", "feather",
@@ -57,7 +59,7 @@ class Enumerations:
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """All words, those of the lists first."""
-        return tuple(dict.fromkeys([*(word for task in TASKS for word in task.words), STOP, ENDS, *FILLERS]))
+        return tuple(dict.fromkeys([*(word for each in WRITTEN for word in each.words), STOP, ENDS, *FILLERS]))
 
     def text(self, rng: np.random.Generator) -> tuple[list[str], list[bool]]:
         """One text's words, and which of them the words before decide."""
@@ -87,8 +89,8 @@ class Enumerations:
 
     def _enumerations(self, rng: np.random.Generator) -> Iterator[tuple[str, bool]]:
         while True:
-            number = 0 if rng.random() < self.numbers else int(rng.integers(1, len(TASKS)))
-            task = TASKS[number]
+            number = 0 if rng.random() < self.numbers else int(rng.integers(1, len(WRITTEN)))
+            task = WRITTEN[number]
             start = int(rng.integers(len(task.words)))
             for step in range(len(task.words) if task.cyclic else len(task.words) - start):
                 yield STOP, False
@@ -113,7 +115,7 @@ class Enumerations:
         found = []
         for _ in range(int(rng.integers(1, self.most_between + 1))):
             if rng.random() < self.distraction:
-                task = TASKS[int(rng.integers(len(TASKS)))]
+                task = WRITTEN[int(rng.integers(len(WRITTEN)))]
                 found.append(task.words[int(rng.integers(len(task.words)))])
             else:
                 found.append(FILLERS[int(rng.integers(len(FILLERS)))])
