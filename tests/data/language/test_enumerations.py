@@ -1,5 +1,7 @@
 """Enumerations count on, statements tie numbers to their last digits, and only what is decided counts."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def test_labels_count_on():
         assert len(words) == len(decided) == 40
         labels = [place + 1 for place, word in enumerate(words[:-1]) if word == STOP]
         assert {place for place, known in enumerate(decided) if known} <= set(labels)
-        for before, place in zip(labels, labels[1:], strict=False):
+        for before, place in pairwise(labels):
             if decided[place]:
                 task = next(t for t in WRITTEN if {words[before], words[place]} <= set(t.words))
                 step = task.words.index(words[place]) - task.words.index(words[before])
