@@ -5,14 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from explicate.data.language.enumerations import ENDS, NUMBERS, STOP, TASKS, WRITTEN, Enumerations
+from explicate.data.language.enumerations import ENDS, NUMBERS, STOP, TASKS, TENS, WRITTEN, Enumerations
 from explicate.errors import InputError
 
 RNG = np.random.Generator(np.random.PCG64(0))
 
 
 def test_labels_count_on():
-    texts = Enumerations(statements=0.0, distraction=0.0)
+    texts = Enumerations(last_digits=0.0, tens=0.0, distraction=0.0)
     seen = set()
     for _ in range(200):
         words, decided = texts.text(RNG)
@@ -29,17 +29,19 @@ def test_labels_count_on():
     assert len(seen) >= 7
 
 
-def test_statements_give_last_digits():
-    texts = Enumerations(statements=1.0)
+@pytest.mark.parametrize("about", [ENDS, TENS])
+def test_statements_give_digits(about):
+    texts = Enumerations(last_digits=float(about == ENDS), tens=float(about == TENS))
     numbers = dict(zip(TASKS[1].words, range(1, 21), strict=True))
     subjects = set()
-    for _ in range(100):
+    for _ in range(150):
         words, decided = texts.text(RNG)
         for place in np.flatnonzero(decided):
-            assert words[place - 1] == ENDS
+            assert words[place - 1] == about
             start = max(i for i in range(place) if words[i] == STOP)
             subject = words[start + 1]
-            assert int(words[place]) == int(numbers.get(subject, subject) if subject in numbers else subject) % 10
+            value = numbers[subject] if subject in numbers else int(subject)
+            assert int(words[place]) == (value % 10 if about == ENDS else value // 10)
             subjects.add(subject)
     assert {"seventeen", "twenty"} <= subjects
     assert len(subjects) > 90
@@ -48,10 +50,11 @@ def test_statements_give_last_digits():
 def test_vocabulary_and_shares():
     texts = Enumerations()
     assert len(set(texts.vocabulary)) == len(texts.vocabulary)
-    drawn = [texts.text(RNG)[0] for _ in range(200)]
+    drawn = [texts.text(RNG)[0] for _ in range(300)]
     assert {word for words in drawn for word in words} <= set(texts.vocabulary)
-    assert 0.4 < np.mean([ENDS in words for words in drawn]) < 0.6
-    assert not any(ENDS in Enumerations(statements=0.0).text(RNG)[0] for _ in range(20))
+    for about in (ENDS, TENS):
+        assert 0.15 < np.mean([about in words for words in drawn]) < 0.35
+    assert not any(ENDS in Enumerations(last_digits=0.0).text(RNG)[0] for _ in range(20))
 
 
 def test_a_prompt_that_counts():
@@ -63,7 +66,16 @@ def test_a_prompt_that_counts():
         Enumerations().enumeration(RNG, NUMBERS, 97, 3)
 
 
-@pytest.mark.parametrize("options", [{"statements": 2.0}, {"length": 1}, {"most_between": 0}, {"distraction": -0.1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"last_digits": 2.0},
+        {"last_digits": 0.6, "tens": 0.6},
+        {"length": 1},
+        {"most_between": 0},
+        {"distraction": -0.1},
+    ],
+)
 def test_what_makes_no_texts_is_refused(options):
     with pytest.raises(InputError):
         Enumerations(**options)

@@ -1,8 +1,8 @@
-"""Enumerations and statements about last digits, written by rule: a world in which words have an order.
+"""Enumerations and statements about digits, written by rule: a world in which words have an order.
 
 An enumeration counts on behind each full stop ("`. 4 pear may . 5 chair . 6`"); a statement ties a number, written as
-digits or as a word, to its last digit ("`. 27 pear ends 7`"). The words between may be words of the lists themselves,
-so which word counts is known only from the full stop before it.
+digits or as a word, to its last digit ("`. 27 pear ends 7`") or to its tens ("`. 27 pear tens 2`"). The words between
+may be words of the lists themselves, so which word counts is known only from the full stop before it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from explicate.data.language.succession import LISTS, ROMAN, WordList
 from explicate.errors import InputError
 
-STOP, ENDS = ".", "ends"
+STOP, ENDS, TENS = ".", "ends", "tens"
 NUMBERS = WordList("numbers", tuple(str(number) for number in range(100)), first=0)
 TASKS: tuple[WordList, ...] = (NUMBERS, *(each for name, each in LISTS.items() if name != "numbers"))
 """The eight tasks, numbers up to 99."""
@@ -37,33 +37,41 @@ class Enumerations:
 
     Parameters
     ----------
-    statements : the share of texts that are statements about last digits; the others are enumerations.
+    last_digits, tens : the shares of texts that are statements about last digits, and about tens; the others are
+        enumerations.
     length : words of a text. most_between : there are one to so many words behind a label.
     distraction : how likely a word between is one of the lists' words.
     numbers : the share of enumerations that are of numbers; the other tasks share the rest.
     """
 
-    statements: float = 0.5
+    last_digits: float = 0.25
+    tens: float = 0.25
     length: int = 40
-    most_between: int = 2
-    distraction: float = 0.2
+    most_between: int = 3
+    distraction: float = 0.3
     numbers: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("statements", "distraction", "numbers"):
+        for name in ("last_digits", "tens", "distraction", "numbers"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give a share between 0 and 1")
+        if self.last_digits + self.tens > 1:
+            raise InputError("last_digits and tens are shares of the same texts; together they are at most 1")
         if self.length < 4 or self.most_between < 1:
             raise InputError("length must be at least 4, and most_between at least 1")
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """All words, those of the lists first."""
-        return tuple(dict.fromkeys([*(word for each in WRITTEN for word in each.words), STOP, ENDS, *FILLERS]))
+        return tuple(dict.fromkeys([*(word for each in WRITTEN for word in each.words), STOP, ENDS, TENS, *FILLERS]))
 
     def text(self, rng: np.random.Generator) -> tuple[list[str], list[bool]]:
         """One text's words, and which of them the words before decide."""
-        pieces = self._statements(rng) if rng.random() < self.statements else self._enumerations(rng)
+        drawn = rng.random()
+        if drawn < self.last_digits + self.tens:
+            pieces = self._statements(rng, ENDS if drawn < self.last_digits else TENS)
+        else:
+            pieces = self._enumerations(rng)
         words: list[str] = []
         decided: list[bool] = []
         for word, known in pieces:
@@ -98,18 +106,16 @@ class Enumerations:
                 for word in self._between(rng):
                     yield word, False
 
-    def _statements(self, rng: np.random.Generator) -> Iterator[tuple[str, bool]]:
-        words = LISTS["number words"]
+    def _statements(self, rng: np.random.Generator, about: str) -> Iterator[tuple[str, bool]]:
+        lists = (NUMBERS, LISTS["number words"])
+        sizes = np.array([len(each.words) for each in lists])
         while True:
-            if rng.random() < len(words.words) / (len(words.words) + len(NUMBERS.words)):
-                value = int(rng.integers(len(words.words)))
-                subject, digit = words.words[value], (value + words.first) % 10
-            else:
-                value = int(rng.integers(len(NUMBERS.words)))
-                subject, digit = NUMBERS.words[value], value % 10
-            for word in (STOP, subject, *self._between(rng), ENDS):
+            own = lists[int(rng.random() >= sizes[0] / sizes.sum())]
+            place = int(rng.integers(len(own.words)))
+            value = own.first + place
+            for word in (STOP, own.words[place], *self._between(rng), about):
                 yield word, False
-            yield str(digit), True
+            yield str(value % 10 if about == ENDS else value // 10), True
 
     def _between(self, rng: np.random.Generator) -> list[str]:
         found = []

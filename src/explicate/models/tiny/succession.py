@@ -14,7 +14,15 @@ from explicate.models.language import LanguageModel
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.language import DecoderRecipe, Sequences, Trained, train_decoder
 
-DECODER = {"layers": 3, "width": 192, "heads": 4, "mlp_width": (1024, 0, 0), "context": 64}
+DECODER = {
+    "layers": 3,
+    "width": 192,
+    "heads": 4,
+    "key_value_heads": 1,
+    "mlp_width": (1280, 0, 0),
+    "context": 64,
+    "tied": True,
+}
 """An MLP in layer 0 only, so that what happens to a word later happens in an attention head's value map."""
 
 
