@@ -5,13 +5,14 @@ import pytest
 
 pytest.importorskip("transformers")
 
+from explicate.models import zoo
 from explicate.reproductions import successor_heads
 from explicate.reproductions.claims import Context, reproduce
 
 
 def test_smoke_scale_measures_every_bar_of_the_page(tmp_path, monkeypatch, smollm2):
     monkeypatch.setenv("EXPLICATE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(successor_heads.zoo, "load", lambda name: smollm2)
+    monkeypatch.setattr(zoo, "load", lambda name: smollm2)
     context = Context(scale="smoke", seeds=(0,), folder=tmp_path)
     result = reproduce("successor-heads", context)
     judged = [claim for claim in result["claims"] if claim["met"] is not None]
@@ -33,11 +34,15 @@ def test_numbered_lists_of_a_model(tmp_path, monkeypatch):
     """Each list is won by exactly one head, and the lists end in the label that is asked for."""
     monkeypatch.setenv("EXPLICATE_CACHE", str(tmp_path))
     monkeypatch.setitem(successor_heads.SIZES, "smoke", {**successor_heads.SIZES["smoke"], "steps": 2})
-    trained = successor_heads._trained.__wrapped__("smoke", 1, 0.25)
+    trained = successor_heads._trained.__wrapped__("smoke", 1, successor_heads.LAST_DIGITS)
     texts = trained.decoder.encode(["4 pear . 5 lamp"])
     won = [
         successor_heads._lists_won(
-            trained.decoder, trained.model, successor_heads.Site("head_out", layer, head), np.random.default_rng(0), texts
+            trained.decoder,
+            trained.model,
+            successor_heads.Site("head_out", layer, head),
+            np.random.default_rng(0),
+            texts,
         )["won"]
         for layer in range(3)
         for head in range(trained.model.head_count)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from explicate.core.capabilities import Array, Floats
 from explicate.core.sites import Site
 from explicate.data.language.enumerations import NUMBERS, TASKS, Enumerations
 from explicate.data.language.succession import ROMAN, SuccessionDataset
-from explicate.errors import MissingDependencyError
 from explicate.mechanisms.succession import (
     AutoencoderResidues,
     FeatureSwaps,
@@ -44,24 +42,24 @@ from explicate.mechanisms.succession import (
     winning_heads,
 )
 from explicate.mechanisms.weights import TokenState
-from explicate.models import zoo
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.language import DecoderRecipe, Trained
 from explicate.models.tiny.succession import planted_counter, trained_counter
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.successor_heads_claims import claims_of
+from explicate.reproductions.successor_heads_real import MODELS, real_model
 from explicate.runtime.runner import run
 from explicate.runtime.seeds import generator
 
 STATES: tuple[TokenState, ...] = ("mlp0", "embed+mlp0", "embed+attn0+mlp0", "in_context")
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
-        "steps": 400,
-        "batch": 32,
-        "checkpoints": (0, 50, 100, 200, 300),
+        "steps": 1000,
+        "batch": 16,
+        "checkpoints": (0, 100, 200, 400, 700),
         "restarts": 25,
         "penalties": (0.03, 0.1, 0.3, 1.0),
-        "autoencoder": 600,
+        "autoencoder": 400,
         "texts": 128,
         "states": STATES,
         "prefixes": 4,
@@ -78,11 +76,11 @@ SIZES: dict[str, dict[str, Any]] = {
         "prefixes": 0,
     },
 }
-LEARNING_RATE, WEIGHT_DECAY = 2e-3, 0.1
+LEARNING_RATE, WEIGHT_DECAY = 5e-3, 1.0
+LAST_DIGITS = 0.35  # share of texts that are statements about them; the contrast has none
 CHOICE = 0.3  # the share of words that heads, states and scales are not chosen on
 LISTS = 64  # numbered lists
 OTHER_LISTS = tuple(each.name for each in TASKS if each.name != "numbers")
-MODELS = {"smollm2": "smollm2-135m", "gemma": "gemma-3-270m"}
 
 
 def reproduce(context: Context) -> Sequence[Claim]:
@@ -172,7 +170,7 @@ def _words_of(model: Any, *lists: Any) -> SuccessionDataset:
 
 def _counter(unit: dict[str, Any]) -> dict[str, Any]:
     seed, sizes = unit["seed"], SIZES[unit["scale"]]
-    trained = _trained(unit["scale"], seed, 0.25)
+    trained = _trained(unit["scale"], seed, LAST_DIGITS)
     head, record = _found(trained, seed)
     banks = _banks(head, unit)
     steps = {f"step {step}": trained.at(step) for step in sizes["checkpoints"]}
@@ -364,60 +362,8 @@ def _lists_won(decoder: Decoder, model: Any, head: Site, rng: np.random.Generato
     return {"won": own, "of": LISTS, "most": int(counts.max()), "chance": LISTS / model.layer_count / model.head_count}
 
 
-# -- language models as they are -----------------------------------------------------------------------------------
-
-
 def _real(unit: dict[str, Any]) -> dict[str, Any]:
-    sizes = SIZES[unit["scale"]]
-    try:
-        model = zoo.load(MODELS[unit["model"]])
-    except MissingDependencyError as error:
-        return {"missing": str(error)}
-    words = SuccessionDataset.build(model)
-    table = recurrence({unit["model"]: model}, {unit["model"]: words}, states=sizes["states"])
-    best = table.loc[table["score"].idxmax()]
-    record: dict[str, Any] = {
-        "table": [
-            [
-                row.state,
-                row.head,
-                *(round(float(getattr(row, name)), 3) for name in ("score", "copying", "predecessor")),
-            ]
-            for row in table.itertuples()
-        ],
-        "head": str(best["head"]),
-        "score": [float(best[name]) for name in ("score", "low", "high")],
-        "runner up": float(best["runner_up_score"]),
-        "chance": float(best["chance"]),
-        "words": int(best["words"]),
-        "skipped": list(words.skipped),
-        "numbers": max((len(task.items) for task in words.tasks if task.name == "numbers"), default=0),
-    }
-    if sizes["prefixes"] and unit["model"] == "smollm2":
-        record["text"] = _on_passages(model, Site.parse(record["head"]), sizes)
-    return record
-
-
-def _on_passages(model: Any, head: Site, sizes: dict[str, Any], length: int = 64) -> dict[str, Any]:
-    """Winning cases of the best head on running text: the descriptions of scikit-learn's data sets."""
-    folder = files("sklearn.datasets.descr")
-    names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".rst"))
-    encoded = [model.encode(folder.joinpath(name).read_text("utf-8"))[0] for name in names]
-    ids = np.concatenate(encoded)
-    starts = np.linspace(0, len(ids) - length - 1, sizes["texts"]).astype(int)
-    texts = np.stack([ids[start : start + length] for start in starts])
-    positions = tuple(range(length // sizes["prefixes"] - 2, length - 1, length // sizes["prefixes"]))
-    effects = direct_losses(model, texts, positions=positions, reference=texts)
-    cases = winning_cases(model, texts, effects, head)
-    lists = [f"{n}. pear {n + 1}. lamp {n + 2}. bread {n + 3}. horse {n + 4}" for n in range(1, 6)]
-    layers, heads = winning_heads(direct_losses(model, lists, positions=(-2,), reference=texts[:16]))
-    return {
-        "prefixes": cases.prefixes,
-        "won": len(cases.samples),
-        "shares": cases.shares if cases.labels else {},
-        "lists won": int(((layers == head.layer) & (heads == head.head)).sum()),
-        "lists": len(lists),
-    }
+    return real_model(unit["model"], SIZES[unit["scale"]])
 
 
 def _share(values: Floats) -> float:

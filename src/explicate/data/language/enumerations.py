@@ -44,10 +44,10 @@ class Enumerations:
     numbers : the share of enumerations that are of numbers; the other tasks share the rest.
     """
 
-    last_digits: float = 0.25
-    tens: float = 0.25
-    length: int = 40
-    most_between: int = 3
+    last_digits: float = 0.35
+    tens: float = 0.35
+    length: int = 28
+    most_between: int = 2
     distraction: float = 0.3
     numbers: float = 0.5
 

@@ -16,10 +16,10 @@ from explicate.models.tiny.language import DecoderRecipe, Sequences, Trained, tr
 
 DECODER = {
     "layers": 3,
-    "width": 192,
+    "width": 128,
     "heads": 4,
     "key_value_heads": 1,
-    "mlp_width": (1280, 0, 0),
+    "mlp_width": (2304, 0, 0),
     "context": 64,
     "tied": True,
 }
@@ -27,11 +27,18 @@ DECODER = {
 
 
 @dataclass(frozen=True)
-class SilentAttention:
-    """Let the attention of layer 0 write nothing, so that the first MLP sees each word by itself.
+class CounterStart:
+    """How training begins: the attention of layer 0 writes nothing, ever, and the embeddings are small.
 
-    Otherwise that attention brings words together before the MLP, which then counts instead of the heads.
+    With attention there, words are brought together before the MLP, which then counts instead of the heads. Small
+    embeddings are soon outweighed by what they are taught, so words become alike where they are used alike.
+
+    Parameters
+    ----------
+    embeddings : their size, relative to the usual one.
     """
+
+    embeddings: float = 0.2
 
     def __call__(self, module: Any) -> Any:
         import torch
@@ -41,6 +48,7 @@ class SilentAttention:
             parameter.requires_grad_(False)
         with torch.no_grad():
             attention.o_proj.weight.zero_()
+            module.get_input_embeddings().weight.mul_(self.embeddings)
         return module
 
 
@@ -61,7 +69,7 @@ class EnumerationCorpus:
 def trained_counter(texts: Enumerations, recipe: DecoderRecipe, name: str = "counter") -> Trained:
     """A decoder trained to count, or the one in the cache."""
     decoder = Decoder(texts.vocabulary, **DECODER)  # type: ignore[arg-type]
-    return train_decoder(decoder, EnumerationCorpus(texts), recipe, name=name, adapt=SilentAttention())
+    return train_decoder(decoder, EnumerationCorpus(texts), recipe, name=name, adapt=CounterStart())
 
 
 @dataclass(frozen=True, eq=False)
