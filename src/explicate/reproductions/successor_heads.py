@@ -77,9 +77,10 @@ SIZES: dict[str, dict[str, Any]] = {
     },
 }
 LEARNING_RATE, WEIGHT_DECAY = 5e-3, 1.0
-LAST_DIGITS = 0.35  # share of texts that are statements about them; the contrast has none
+LAST_DIGITS = 0.4  # share of texts that are statements about them; the contrast has none
 CHOICE = 0.3  # the share of words that heads, states and scales are not chosen on
 LISTS = 64  # numbered lists
+LARGE = {"width": 128, "mlp_width": (2304, 0, 0)}  # 1.04 million parameters; the others have 0.17 million
 OTHER_LISTS = tuple(each.name for each in TASKS if each.name != "numbers")
 
 
@@ -91,6 +92,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
         for seed in context.seeds
         for part in ("planted", "counter", "without statements")
     ]
+    units += [{"part": "large", "seed": context.seeds[0], "scale": scale}]
     units += [
         {"part": "real", "model": name, "scale": scale} for name in MODELS if not (context.smoke and name == "gemma")
     ]
@@ -113,7 +115,13 @@ def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="some tokens stand at two places")
         warnings.filterwarnings("ignore", message=".* features are learned")  # the page's 512, halved for few inputs
-        parts = {"planted": _planted, "counter": _counter, "without statements": _contrast, "real": _real}
+        parts = {
+            "planted": _planted,
+            "counter": _counter,
+            "without statements": _contrast,
+            "large": _large,
+            "real": _real,
+        }
         return parts[unit["part"]](unit)
 
 
@@ -130,7 +138,7 @@ def _planted(unit: dict[str, Any]) -> dict[str, Any]:
     others[planted.successor] = 0.0
     best = Site("head_out", *planted.successor)
     head = SuccessorHead.of(planted.model, words, best)
-    banks = _banks(head, unit)
+    banks = _banks(head, {**unit, "restarts": min(5, SIZES[unit["scale"]]["restarts"])})
     return {
         "score": float(easy.of(best).mean()),
         "with carry": float(report.of(best).mean()),
@@ -151,7 +159,7 @@ def _planted(unit: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _trained(scale: str, seed: int, last_digits: float) -> Trained:
+def _trained(scale: str, seed: int, last_digits: float, large: bool = False) -> Trained:
     sizes = SIZES[scale]
     recipe = DecoderRecipe(
         steps=sizes["steps"],
@@ -161,7 +169,8 @@ def _trained(scale: str, seed: int, last_digits: float) -> Trained:
         seed=seed,
         checkpoints=sizes["checkpoints"],
     )
-    return trained_counter(Enumerations(last_digits=last_digits), recipe, f"counter {seed}")
+    shape = LARGE if large else {}
+    return trained_counter(Enumerations(last_digits=last_digits), recipe, f"counter {seed}", **shape)
 
 
 def _words_of(model: Any, *lists: Any) -> SuccessionDataset:
@@ -202,6 +211,16 @@ def _contrast(unit: dict[str, Any]) -> dict[str, Any]:
     return record | {"probe": _transfer(probe["correct"].values, head.data)}
 
 
+def _large(unit: dict[str, Any]) -> dict[str, Any]:
+    """A larger decoder, which can remember more and so needs fewer features that words share."""
+    trained = _trained(unit["scale"], unit["seed"], LAST_DIGITS, large=True)
+    head, record = _found(trained, unit["seed"])
+    banks = _banks(head, {**unit, "restarts": 1})
+    weights = sum(weight.numel() for weight in trained.model.module.parameters())
+    swaps = _best_swaps(head, banks, unit["seed"])
+    return record | {"weights": weights, "probe": _transfer(banks["probe correct"], head.data), "swaps": swaps}
+
+
 def _found(trained: Trained, seed: int) -> tuple[SuccessorHead, dict[str, Any]]:
     """The best head in the best of the four states, both chosen on some words and scored on the others."""
     model = trained.model
@@ -237,9 +256,10 @@ def _best_of(report: SuccessorReport) -> list[Any]:
 def _banks(head: SuccessorHead, unit: dict[str, Any]) -> dict[str, Any]:
     """The three estimates of the residues' directions, and the baselines."""
     sizes, seed = SIZES[unit["scale"]], unit["seed"]
+    restarts = unit.get("restarts", sizes["restarts"])
     test = head.data.held_out(0.1, seed)
     autoencoder = SparseAutoencoder(penalties=sizes["penalties"], steps=sizes["autoencoder"])
-    direction, features, trained = AutoencoderResidues(autoencoder, sizes["restarts"]).fit(head, test, seed)
+    direction, features, trained = AutoencoderResidues(autoencoder, restarts).fit(head, test, seed)
     probe = ProbeResidues().fit(head, seed=seed)
     neurons = NeuronResidues().fit(head, train=~test)
     spare = np.setdiff1d(np.flatnonzero(trained.encode(head.inputs, features.restart).any(axis=0)), features.features)

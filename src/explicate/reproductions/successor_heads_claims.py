@@ -19,6 +19,7 @@ def claims_of(found: dict[str, list[Any]]) -> list[Claim]:
     return [
         *_planted_claims(planted),
         *_counter_claims(counters, contrast),
+        _large_claim(found["large"][0]),
         *_paper_claims(counters),
         *_text_claims(counters),
         *(claim for name in ("smollm2", "gemma") for claim in _real_claims(name, found.get(name, []))),
@@ -148,6 +149,19 @@ def _counter_claims(records: Records, contrast: Records) -> list[Claim]:
             note=f"other features of the same autoencoders: {swaps.get('other features', float('nan')):.3f}",
         ),
     ]
+
+
+def _large_claim(record: dict[str, Any]) -> Claim:
+    success = record["swaps"]["success"]
+    return Claim(
+        "For information: a decoder with six times as many weights",
+        "success of swaps on held-out numbers, one model",
+        measured=success[record["swaps"]["estimate"]],
+        baseline=success["class means"],
+        chance=success["random"],
+        note=f"{record['weights']:,} weights, trained in the same way; score {_where(record)}; number words read right "
+        f"{record['probe']['number words']:.3f}; swaps in them {record['swaps']['by task']['number words']:.3f}",
+    )
 
 
 def _paper_claims(records: Records) -> list[Claim]:

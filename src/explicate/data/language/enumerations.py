@@ -44,8 +44,8 @@ class Enumerations:
     numbers : the share of enumerations that are of numbers; the other tasks share the rest.
     """
 
-    last_digits: float = 0.35
-    tens: float = 0.35
+    last_digits: float = 0.4
+    tens: float = 0.4
     length: int = 28
     most_between: int = 2
     distraction: float = 0.3

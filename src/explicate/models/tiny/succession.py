@@ -14,12 +14,12 @@ from explicate.models.language import LanguageModel
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.language import DecoderRecipe, Sequences, Trained, train_decoder
 
-DECODER = {
+DECODER: dict[str, Any] = {
     "layers": 3,
-    "width": 128,
+    "width": 96,
     "heads": 4,
     "key_value_heads": 1,
-    "mlp_width": (2304, 0, 0),
+    "mlp_width": (256, 0, 0),
     "context": 64,
     "tied": True,
 }
@@ -66,9 +66,14 @@ class EnumerationCorpus:
         return Sequences(ids, np.array([decided for _, decided in written], dtype=float))
 
 
-def trained_counter(texts: Enumerations, recipe: DecoderRecipe, name: str = "counter") -> Trained:
-    """A decoder trained to count, or the one in the cache."""
-    decoder = Decoder(texts.vocabulary, **DECODER)  # type: ignore[arg-type]
+def trained_counter(texts: Enumerations, recipe: DecoderRecipe, name: str = "counter", **shape: Any) -> Trained:
+    """A decoder trained to count, or the one in the cache.
+
+    Parameters
+    ----------
+    shape : what is other than in `DECODER`.
+    """
+    decoder = Decoder(texts.vocabulary, **{**DECODER, **shape})
     return train_decoder(decoder, EnumerationCorpus(texts), recipe, name=name, adapt=CounterStart())
 
 
