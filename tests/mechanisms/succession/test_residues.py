@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from explicate.concepts import SparseAutoencoder
 from explicate.errors import CapabilityError, InputError
@@ -16,6 +18,7 @@ from explicate.mechanisms.succession import (
     class_means,
     random_directions,
     shuffled_agreement,
+    swap_features,
     unit_directions,
 )
 from explicate.mechanisms.weights import effective_ov
@@ -48,6 +51,7 @@ def test_three_estimates_agree_with_the_planted_directions(planted, head):
     for estimate in (by_feature, by_probe, by_neuron):
         assert np.mean(agreement(estimate["direction"].values, planted.units)) >= 0.95
         assert abs(shuffled_agreement(estimate["direction"].values, planted.units)) < 0.2
+        assert [str(site) for site in estimate.sites] == ["L0.mlp_out"]
     assert len(trained) == 2
     assert features.held_out > 0.9
     assert by_feature.data.attrs["shuffled"] < 0.4
@@ -85,6 +89,22 @@ def test_failures_that_are_too_large_are_counted(planted, head):
     own = grid["index"].values % 10
     carried = grid["residue"].values == 9  # 30 is wanted
     assert (grid["greater"].values[0] == ((own > grid["residue"].values) & ~carried)).all()
+
+
+@given(st.integers(0, 10**6), st.floats(-3, 3))
+def test_swaps_undo_each_other(seed, scale):
+    """Swapping i for j moves exactly the two coordinates, and for orthonormal directions swapping back undoes it."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    units = np.linalg.qr(rng.standard_normal((12, 12)))[0][:10]
+    inputs, own, new = rng.standard_normal((5, 12)), rng.integers(10, size=5), rng.integers(10, size=5)
+    swapped = swap_features(inputs, own, new, units, (scale,))[:, 0]
+    same = own == new
+    np.testing.assert_allclose(swapped[same], inputs[same])
+    others = np.ones((5, 10), dtype=bool)
+    others[np.arange(5), own] = others[np.arange(5), new] = False
+    np.testing.assert_allclose((swapped @ units.T)[others], (inputs @ units.T)[others], atol=1e-9)
+    size = (inputs * units[own]).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(swapped - scale * size * (units[new] - units[own]), inputs, atol=1e-9)
 
 
 def test_unit_directions():

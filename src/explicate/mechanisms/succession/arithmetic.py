@@ -67,9 +67,7 @@ class FeatureSwaps(Parameterised):
         """
         if not self.scales or not np.isfinite(self.scales).all():
             raise InputError(f"scales {self.scales}: give finite numbers")
-        vectors = (
-            direction["direction"].values if isinstance(direction, Direction) else np.asarray(direction, dtype=float)
-        )
+        vectors = direction.values if isinstance(direction, Direction) else np.asarray(direction, dtype=float)
         units = unit_directions(vectors, self.centred)
         chosen, residues, wanted = self._grid(head, units, items)
         with measure() as cost:
@@ -93,7 +91,7 @@ class FeatureSwaps(Parameterised):
                 "index": (("swap",), indices[chosen]),
             },
             coords={"scale": list(self.scales)},
-            attrs={"site": str(head.site)},
+            attrs={"head": str(head.site)},
         )
         return Explanation(found, Provenance.of(self, head.model, head.data.ids, cost))
 

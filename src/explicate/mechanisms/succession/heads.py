@@ -112,10 +112,14 @@ class SuccessorHead:
     def direction(
         self, method: Parameterised, vectors: Floats, cost: Cost, seed: int = 0, **variables: Any
     ) -> Direction:
-        """A direction for each residue, (residue, width), with more variables."""
+        """A direction for each residue, (residue, width), at the site of what the head reads, with more variables."""
+        layer = self.site.layer or 0
+        place = {"mlp0": Site("mlp_out", 0), "in_context": Site("resid_pre", layer)}.get(
+            self.state, Site("resid_post", 0)
+        )
         data = xr.Dataset(
             {"direction": (("residue", "width"), np.asarray(vectors, dtype=float)), **variables},
             coords={"residue": np.arange(len(vectors))},
-            attrs={"site": str(self.site)},
+            attrs={"site": str(place), "head": str(self.site)},
         )
         return Direction(data, Provenance.of(method, self.model, self.data.ids, cost, seed))
