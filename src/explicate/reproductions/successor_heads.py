@@ -25,7 +25,6 @@ from explicate.mechanisms.succession import (
     NeuronResidues,
     ProbeResidues,
     SuccessorHead,
-    SuccessorReport,
     affine_lens,
     agreement,
     average_split,
@@ -239,7 +238,7 @@ def _found(trained: Trained, seed: int) -> tuple[SuccessorHead, dict[str, Any]]:
         "state": state,
         "head": str(best),
         "score": [interval.value, interval.low, interval.high],
-        "on all words": {each: _best_of(report) for each, report in reports.items()},
+        "on all words": {each: [str(r.best), float(r.score.max())] for each, r in reports.items()},
         "rivals": held_out.rivals(best),
         "runner up": held_out.runner_up()[1] if held_out.best == best else float(held_out.score.max()),
         "median of another layer": float(max(m for layer, m in enumerate(medians) if layer != best.layer)),
@@ -247,10 +246,6 @@ def _found(trained: Trained, seed: int) -> tuple[SuccessorHead, dict[str, Any]]:
         "per task": {row.task: row.score for row in reports[state].per_task(best).itertuples()},
     }
     return SuccessorHead.of(model, words, best, state=state), record
-
-
-def _best_of(report: SuccessorReport) -> list[Any]:
-    return [str(report.best), float(report.score.max())]
 
 
 def _banks(head: SuccessorHead, unit: dict[str, Any]) -> dict[str, Any]:
@@ -343,10 +338,13 @@ def _split(head: SuccessorHead, seed: int) -> dict[str, Any]:
     test = known.data.held_out(0.1, seed)
     split, average = IndexDomainMap().fit(known, test, seed), average_split(head.inputs.shape[1])
     roman = head.on(_words_of(head.model, ROMAN))
+    tied = head.on(head.data.only("numbers", "number words"))  # the two lists that share anything in this world
+    few = tied.data.held_out(0.2, seed)
     return {
-        "nearest": decoding_accuracy(split, known, test, "nearest"),
-        "unembedding": decoding_accuracy(split, known, test, "unembedding"),
-        "average": decoding_accuracy(average, known, test, "nearest"),
+        "numbers and their words": _or_none(decoding_accuracy(IndexDomainMap().fit(tied, few, seed), tied, few)),
+        "nearest": _or_none(decoding_accuracy(split, known, test, "nearest")),
+        "unembedding": _or_none(decoding_accuracy(split, known, test, "unembedding")),
+        "average": _or_none(decoding_accuracy(average, known, test, "nearest")),
         "roman": counts_in_new_list(split, known, roman),
         "roman average": counts_in_new_list(average, known, roman)["successor"],
         "chance": 1 / len(known.data),
@@ -357,8 +355,12 @@ def _on_text(trained: Trained, head: SuccessorHead, seed: int, count: int) -> di
     """Steps 10 to 12: direct effects at every prefix, numbered lists, the lens."""
     rng = generator(seed, "texts")
     decoder, model, world = trained.decoder, trained.model, Enumerations()
-    texts = decoder.encode([world.text(rng)[0] for _ in range(count)])
+    written = [world.text(rng) for _ in range(count)]
+    texts = decoder.encode([words for words, _ in written])
+    decided = np.array([known for _, known in written])
     effects = direct_losses(model, texts)
+    learned = decided[effects["text"].values, effects["position"].values + 1]  # other words were never predicted
+    effects = effects.isel(sample=np.flatnonzero(learned))
     cases = winning_cases(model, texts, effects, head.site, seed=seed)
     return {
         "prefixes": cases.prefixes,
@@ -388,6 +390,10 @@ def _real(unit: dict[str, Any]) -> dict[str, Any]:
 
 def _share(values: Floats) -> float:
     return float(np.mean(values)) if len(values) else 0.0
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _mean(values: Floats) -> float:
