@@ -114,13 +114,9 @@ def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="some tokens stand at two places")
         warnings.filterwarnings("ignore", message=".* features are learned")  # the page's 512, halved for few inputs
-        parts = {
-            "planted": _planted,
-            "counter": _counter,
-            "without statements": _contrast,
-            "large": _large,
-            "real": _real,
-        }
+        if unit["part"] == "real":
+            return real_model(unit["model"], SIZES[unit["scale"]])
+        parts = {"planted": _planted, "counter": _counter, "without statements": _contrast, "large": _large}
         return parts[unit["part"]](unit)
 
 
@@ -340,8 +336,11 @@ def _split(head: SuccessorHead, seed: int) -> dict[str, Any]:
     roman = head.on(_words_of(head.model, ROMAN))
     tied = head.on(head.data.only("numbers", "number words"))  # the two lists that share anything in this world
     few = tied.data.held_out(0.2, seed)
+    own = IndexDomainMap().fit(tied, few, seed)
     return {
-        "numbers and their words": _or_none(decoding_accuracy(IndexDomainMap().fit(tied, few, seed), tied, few)),
+        "tied words": _or_none(decoding_accuracy(own, tied, few)),
+        "tied indices": _or_none(decoding_accuracy(own, tied, few, of="index")),
+        "indices": _or_none(decoding_accuracy(split, known, test, of="index")),
         "nearest": _or_none(decoding_accuracy(split, known, test, "nearest")),
         "unembedding": _or_none(decoding_accuracy(split, known, test, "unembedding")),
         "average": _or_none(decoding_accuracy(average, known, test, "nearest")),
@@ -382,10 +381,6 @@ def _lists_won(decoder: Decoder, model: Any, head: Site, rng: np.random.Generato
     own = int(((layers == head.layer) & (heads == head.head)).sum())
     counts = np.unique(np.stack([layers, heads]), axis=1, return_counts=True)[1]
     return {"won": own, "of": LISTS, "most": int(counts.max()), "chance": LISTS / model.layer_count / model.head_count}
-
-
-def _real(unit: dict[str, Any]) -> dict[str, Any]:
-    return real_model(unit["model"], SIZES[unit["scale"]])
 
 
 def _share(values: Floats) -> float:

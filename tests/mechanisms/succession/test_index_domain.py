@@ -34,6 +34,7 @@ def test_held_out_words_are_made_of_an_index_and_a_list(head):
     for decoder in ("nearest", "unembedding"):
         found = decoding_accuracy(split, known, test, decoder)
         assert found > 0.9
+        assert decoding_accuracy(split, known, test, decoder, "index") >= found
         assert found > decoding_accuracy(average_split(160), known, test, decoder) + 0.3
     assert split.losses[-1] < 0.1 * split.losses[0]
     units, lists = np.arange(21, 31), 31 + np.array([1, 2, 5, 7])  # differences of units are kept, those of lists not

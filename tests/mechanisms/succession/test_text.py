@@ -85,6 +85,18 @@ def test_cases(output, attended, case):
     assert case_of(output, attended) == case
 
 
+def test_words_are_put_together_of_their_tokens(smollm2, planted):
+    from explicate.mechanisms.succession.cases import _glued, _word
+
+    ids = smollm2.encode("On Monday, Wyclefson had 12 pears")[0]
+    glued = _glued(smollm2, ids)
+    words = [_word(smollm2, ids, glued, place) for place in range(len(ids))]
+    assert [word for word in dict.fromkeys(words) if word] == ["On", "Monday", ",", "Wyclefson", "had", "12", "pears"]
+    ids = planted.model.encode("monday 12 7")[0]
+    glued = _glued(planted.model, ids)
+    assert [_word(planted.model, ids, glued, place) for place in range(3)] == ["monday", "12", "7"]
+
+
 def test_winning_cases_of_a_head_that_copies(small):
     """All prefixes won are sorted once, and the control puts other outputs to the same words."""
     model = small("llama")

@@ -124,21 +124,36 @@ def _attended(
     for text in np.unique(texts):
         row = ids[text : text + 1]
         weights = model.capture(row, [pattern])[pattern][0]
-        pieces = [model.token_text(int(token)) for token in row[0]]
-        numbers = model.words(row[0])
+        glued = _glued(model, row[0])
         for place in np.flatnonzero(texts == text):
             own = weights[positions[place], : positions[place] + 1].copy()
             own[0] = 0.0 if len(own) > 1 else own[0]
             top = [i for i in np.argsort(-own)[:ATTENDED] if own[i] >= WEIGHT]
-            found[int(place)] = tuple(_word(pieces, numbers, int(i)) for i in top)
+            found[int(place)] = tuple(_word(model, row[0], glued, int(i)) for i in top)
     return tuple(found[place] for place in range(len(won)))
 
 
-def _word(pieces: Sequence[str], numbers: Array, place: int) -> str:
+def _glued(model: LanguageModel, ids: Array) -> list[bool]:
+    """Whether each token of a text goes on with the word of the token before it: no space, letters and digits."""
+    pairs = model.decode(np.stack([ids[:-1], ids[1:]], axis=1))
+    alone = [text.strip() for text in model.decode(ids[:, None])]
+    return [
+        False,
+        *(
+            pair.strip() == one + two and one[-1:].isalnum() and two[:1].isalnum()
+            for pair, one, two in zip(pairs, alone, alone[1:], strict=False)
+        ),
+    ]
+
+
+def _word(model: LanguageModel, ids: Array, glued: Sequence[bool], place: int) -> str:
     """The word that a token belongs to."""
-    if numbers[place] < 0:
-        return pieces[place].strip()
-    return "".join(piece for piece, number in zip(pieces, numbers, strict=True) if number == numbers[place]).strip()
+    first, last = place, place + 1
+    while glued[first]:
+        first -= 1
+    while last < len(glued) and glued[last]:
+        last += 1
+    return model.decode(ids[None, first:last])[0].strip()
 
 
 def _shares(labels: Sequence[str]) -> dict[str, float]:

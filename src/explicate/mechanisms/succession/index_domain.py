@@ -117,22 +117,30 @@ def matching_triples(data: SuccessionDataset, wanted: Array, sources: Array) -> 
     return np.concatenate(found) if found else np.zeros((0, 3), dtype=np.int64)
 
 
-def decoding_accuracy(split: IndexDomainSplit, head: SuccessorHead, test: Masks, decoder: Decoder = "nearest") -> float:
+def decoding_accuracy(
+    split: IndexDomainSplit,
+    head: SuccessorHead,
+    test: Masks,
+    decoder: Decoder = "nearest",
+    of: Literal["word", "index"] = "word",
+) -> float:
     """How often a combination of two training words is read as the held-out word that it stands for; NaN without any.
 
     Parameters
     ----------
     decoder : "unembedding" takes the largest logit among all words of the data set, "nearest" the word whose own input
         has the largest cosine.
+    of : "word", or "index": then the word of the same index in another list is right too.
     """
     test = np.asarray(test)
     triples = matching_triples(head.data, np.flatnonzero(test), np.flatnonzero(~test))
     if not len(triples):
         return float("nan")
-    combined = split.combined(head.inputs[triples[:, 1]], head.inputs[triples[:, 2]])
-    right = head.is_word(decoded(head, combined, decoder), triples[:, 0])
-    words = np.unique(triples[:, 0])  # each counts the same, however many combinations it has
-    return float(np.mean([right[triples[:, 0] == word].mean() for word in words]))
+    found = decoded(head, split.combined(head.inputs[triples[:, 1]], head.inputs[triples[:, 2]]), decoder)
+    wanted, indices = triples[:, 0], head.data.indices
+    right = head.is_word(found, wanted) if of == "word" else indices[found] == indices[wanted]
+    words = np.unique(wanted)  # each counts the same, however many combinations it has
+    return float(np.mean([right[wanted == word].mean() for word in words]))
 
 
 def decoded(head: SuccessorHead, inputs: Floats, decoder: Decoder = "nearest") -> Array:
