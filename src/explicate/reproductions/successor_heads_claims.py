@@ -192,8 +192,8 @@ def _paper_claims(records: Records) -> list[Claim]:
             measured=_known(_mean(s["nearest"] for s in splits)),
             baseline=_known(_mean(s["average"] for s in splits)),
             chance=splits[0]["chance"],
-            note="through the unembedding {unembedding:.3f}; the index alone, in any list, {indices:.3f}; of numbers and "
-            "number words, the only lists that were ever tied together here: words {tied words:.3f}, indices "
+            note="through the unembedding {unembedding:.3f}; the index alone, in any list, {indices:.3f}; of numbers "
+            "and number words, the only lists that were ever tied together here: words {tied words:.3f}, indices "
             "{tied indices:.3f}; baseline: half of each word".format_map(
                 {name: _mean(s[name] for s in splits) for name in splits[0] if "roman" not in name}
             ),
