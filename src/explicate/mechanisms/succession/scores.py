@@ -19,6 +19,7 @@ from explicate.core.cost import measure
 from explicate.core.kinds import Effects
 from explicate.core.method import Parameterised
 from explicate.core.provenance import Provenance
+from explicate.core.registry import register
 from explicate.core.sites import Site
 from explicate.data.language.succession import SuccessionDataset
 from explicate.errors import InputError
@@ -33,6 +34,7 @@ CUT_OFF = 0.5
 """Above it a head counts as a successor head."""
 
 
+@register("successor-report", "kinds")
 class SuccessorReport(Effects):
     """Which words each head answers with their successor.
 
