@@ -104,7 +104,10 @@ def test_the_feature_of_a_class_is_the_one_that_matters():
     cosines = (apart * wanted).sum(axis=1) / np.linalg.norm(apart, axis=1) / np.linalg.norm(wanted, axis=1)
     assert (cosines > 0.95).all()
     every = [residue_features(autoencoders, inputs, classes, importance, restart=i, test=test) for i in range(8)]
-    assert found.exclusive == max(each.exclusive for each in every)
+    best = max(each.exclusive for each in every)
+    good = [each for each in every if each.exclusive >= best - np.sqrt(best * (1 - best) / 300)]
+    assert found.restart in [each.restart for each in good]
+    assert autoencoders.penalties[found.restart] == max(autoencoders.penalties[each.restart] for each in good)
 
 
 def test_one_feature_for_all_classes_covers_all_but_is_no_assignment():

@@ -63,7 +63,9 @@ def residue_features(
     test: Masks | None = None,
     seed: int = 0,
 ) -> ResidueFeatures:
-    """Find the feature of each class; of all restarts the one whose assignment covers most inputs.
+    """Find the feature of each class, in the sparsest of the restarts whose assignments cover most inputs.
+
+    Most is what lies within one standard error of the best; of those, it is the one of the largest penalty.
 
     Parameters
     ----------
@@ -80,7 +82,10 @@ def residue_features(
         raise InputError("all inputs are for the test; none is left to choose features on")
     tried = range(len(autoencoders)) if restart is None else [restart]
     found = [_of_one(autoencoders, number, inputs, classes, importance, train, seed) for number in tried]
-    return max(found, key=lambda each: each.exclusive)
+    best = max(each.exclusive for each in found)
+    error = np.sqrt(best * (1 - best) / train.sum())
+    good = [each for each in found if each.exclusive >= best - error]
+    return max(good, key=lambda each: (autoencoders.penalties[each.restart], each.exclusive))
 
 
 def _of_one(

@@ -100,7 +100,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
         units,
         context.folder / f"successor-heads-{scale}",
         name=f"successor-heads-{scale}",
-        spec={"sizes": SIZES[scale], "version": 1},
+        spec={"sizes": SIZES[scale], "version": 2},
         workers=context.workers,
         backend=context.backend,  # type: ignore[arg-type]
     )
@@ -133,7 +133,8 @@ def _planted(unit: dict[str, Any]) -> dict[str, Any]:
     others[planted.successor] = 0.0
     best = Site("head_out", *planted.successor)
     head = SuccessorHead.of(planted.model, words, best)
-    banks = _banks(head, {**unit, "restarts": min(5, SIZES[unit["scale"]]["restarts"])})
+    sizes = SIZES[unit["scale"]]
+    banks = _banks(head, {**unit, "restarts": min(5, sizes["restarts"]), "steps": 2 * sizes["autoencoder"]})
     return {
         "score": float(easy.of(best).mean()),
         "with carry": float(report.of(best).mean()),
@@ -249,7 +250,7 @@ def _banks(head: SuccessorHead, unit: dict[str, Any]) -> dict[str, Any]:
     sizes, seed = SIZES[unit["scale"]], unit["seed"]
     restarts = unit.get("restarts", sizes["restarts"])
     test = head.data.held_out(0.1, seed)
-    autoencoder = SparseAutoencoder(penalties=sizes["penalties"], steps=sizes["autoencoder"])
+    autoencoder = SparseAutoencoder(penalties=sizes["penalties"], steps=unit.get("steps", sizes["autoencoder"]))
     direction, features, trained = AutoencoderResidues(autoencoder, restarts).fit(head, test, seed)
     probe = ProbeResidues().fit(head, seed=seed)
     neurons = NeuronResidues().fit(head, train=~test)
