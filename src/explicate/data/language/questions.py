@@ -26,6 +26,7 @@ class ContextQuestion:
     Parameters
     ----------
     support : the number of the sentence with the answer. remembered : what is true outside the context; "" if nothing.
+    lead : how the answer's sentence begins, so that a small model names the value and nothing else.
     """
 
     sentences: tuple[str, ...]
@@ -33,6 +34,7 @@ class ContextQuestion:
     answer: str
     support: int
     remembered: str = ""
+    lead: str = ""
 
     def prompt(self, signal: int | None = None) -> str:
         """The text that a model reads, up to where the answer begins.
@@ -42,7 +44,7 @@ class ContextQuestion:
         signal : number of a sentence that is repeated as the place to look.
         """
         hint = "" if signal is None else f"\n{SIGNAL.format(self.sentences[signal])}"
-        return f"{self.context}{hint}\nQuestion: {self.question}\nAnswer:"
+        return f"{self.context}{hint}\nQuestion: {self.question}\nAnswer: {self.lead}".rstrip()
 
     @property
     def context(self) -> str:
@@ -81,11 +83,16 @@ class Probe:
 
     def asked(self, value: str) -> ContextQuestion:
         """The question with a context that states `value`."""
-        return ContextQuestion((self.statement.format(value),), self.question, value, 0, self.true)
+        return ContextQuestion((self.statement.format(value),), self.question, value, 0, self.true, self.lead)
+
+    @property
+    def lead(self) -> str:
+        """The statement up to its value."""
+        return self.statement.split("{}", 1)[0].strip()
 
     def without_context(self) -> ContextQuestion:
         """The question with a context that is of no use: the answer can only be remembered."""
-        return ContextQuestion((self.useless,), self.question, self.true, 0, self.true)
+        return ContextQuestion((self.useless,), self.question, self.true, 0, self.true, self.lead)
 
 
 _PROFESSIONS = {
@@ -176,6 +183,7 @@ def people_questions(count: int, seed: int = 0, sentences: int = 8, sharing: int
                 _ATTRIBUTES[asked][1].format(name=names[0]),
                 answer,
                 int(np.flatnonzero(order == 0)[0]),
+                lead=_ATTRIBUTES[asked][0].split("{value}")[0].format(name=names[0]).strip(),
             )
         )
     return found
@@ -194,7 +202,7 @@ def conflicting_questions(count: int, seed: int = 0, sentences: int = 4) -> list
         place = int(rng.integers(sentences))
         texts = [other.statement.format(other.true) for other in different]
         texts.insert(place, probe.statement.format(value))
-        found.append(ContextQuestion(tuple(texts), probe.question, value, place, probe.true))
+        found.append(ContextQuestion(tuple(texts), probe.question, value, place, probe.true, probe.lead))
     return found
 
 

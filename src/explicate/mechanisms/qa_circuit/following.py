@@ -49,5 +49,7 @@ def with_scaled_heads(
 def with_contrast(model: LanguageModel, questions: Sequence[ContextQuestion], weight: float) -> Floats:
     """Whether answers follow the context by the logits (1 + w) with - w without it."""
     full = model.predict(model.encode([question.prompt() for question in questions]))
-    bare = model.predict(model.encode([f"Question: {question.question}\nAnswer:" for question in questions]))
+    bare = model.predict(
+        model.encode([f"Question: {question.question}\nAnswer: {question.lead}".rstrip() for question in questions])
+    )
     return follows(model, questions, ((1 + weight) * full - weight * bare).argmax(axis=1))
