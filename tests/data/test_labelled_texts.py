@@ -38,8 +38,8 @@ def test_sentiment_is_the_word_turned_by_its_negation():
     good = np.array([word in GOOD for word in given.subjects])
     assert all(word in text for word, text in zip(given.subjects, given.texts, strict=True))
     np.testing.assert_array_equal(given.labels == 1, good != turned)
-    assert 0.3 < turned.mean() < 0.5
-    assert abs(given.labels[turned].mean() - 0.5) < 0.08
+    assert 0.2 < turned.mean() < 0.3
+    assert abs(given.labels[turned].mean() - 0.5) < 0.1
     assert not set(GOOD) & set(BAD)
 
 

@@ -84,7 +84,7 @@ def capital_statements(countries_used: int | None = None, templates: int = 2, se
     return _shuffled(rows, "false", generator(seed, "order"))
 
 
-def sentiment_sentences(count: int = 400, negated: float = 0.4, seed: int = 0) -> LabelledTexts:
+def sentiment_sentences(count: int = 400, negated: float = 0.25, seed: int = 0) -> LabelledTexts:
     """Sentences that praise or blame, a share of them by negating the opposite word. Label 1: positive.
 
     Parameters
