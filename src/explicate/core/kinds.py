@@ -145,6 +145,7 @@ class Effects(Explanation):
     effect : the metric under the intervention less that of the untouched prompt.
     base_score : (sample,), the metric of the untouched prompt.
     source_score : (sample,), optional: that of the prompt whose activations were patched in.
+    there : (sample, ...), optional: False where a prompt has no such place; the effect is then 0 and means nothing.
     input_text : (sample, token), optional: the prompts' tokens; a position is a token's place in its prompt.
     """
 
