@@ -20,6 +20,7 @@ import numpy as np
 from explicate.benchmarks.concept_depth.prompting import encoded
 from explicate.benchmarks.concept_depth.tasks import ProbingTask
 from explicate.core.capabilities import Array, Floats, Transparent, require
+from explicate.core.cost import measure
 from explicate.core.kinds import Profile
 from explicate.core.method import Parameterised
 from explicate.core.sites import LAYERED, Site
@@ -98,14 +99,14 @@ class ConceptDepth(Parameterised):
         train = self._split(task, seed)
         groups = task.subjects if self.split == "subjects" else None
         sweep = ProbeSweep(self.probe, self.repeats, self.test_share, self.control)
-        with tempfile.TemporaryDirectory() as temporary:
+        with measure() as cost, tempfile.TemporaryDirectory() as temporary:
             shards, cut = self.activations(model, task, folder or temporary)
             plain = None
             if untrained is not None:
                 place = Path(folder) / "untrained" if folder else Path(temporary) / "untrained"
                 plain, _ = self.activations(untrained, task, place)
             found = sweep.run(shards, labels, groups=groups, train=train, untrained=plain, seed=seed)
-        words = self._words(task, sweep, groups, train, seed)
+            words = self._words(task, sweep, groups, train, seed)
         found.data.attrs.update(
             task=task.name,
             group=task.group,
@@ -116,7 +117,8 @@ class ConceptDepth(Parameterised):
             truncated=cut,
             words=words,
         )
-        return Profile(found.data, replace(found.provenance, method=self.name, parameters=self.parameters()))
+        facts = {"method": self.name, "parameters": self.parameters(), **cost.spent()}
+        return Profile(found.data, replace(found.provenance, **facts))
 
     def activations(self, model: OpenModel, task: ProbingTask, folder: str | Path) -> tuple[Shards, int]:
         """The last token's activations of all layers under noise and rounding, and how many prompts were cut."""

@@ -94,6 +94,7 @@ def test_every_option_leaves_its_mark_on_the_profile(decoder):
         assert facts["repeats"] == (1 if method.split == "repo" else 2)
         assert 0.8 < facts["words"] <= 1.0  # one word decides
         assert profile.provenance.parameters["site"] == method.site
+        assert profile.provenance.evaluations == 60
         assert ("control" in profile.data) == (method.control == "shuffled")
 
 
