@@ -59,7 +59,7 @@ def test_claims_of_a_worked_model():
 
 def test_a_network_whose_order_is_wrong_or_whose_labels_are_not_held_misses_its_bars():
     def network(depths, peaks, bare):
-        record = {"own_accuracy": 1.0}
+        record = {"own_accuracy": 1.0, "steps": 500}
         for name, depth, peak in zip(("one-hop", "two-hop", "parity"), depths, peaks, strict=True):
             record[f"trained {name}"] = {"converge": depth / 6, "accuracy": peak, "curve": [0.5, peak]}
             record[f"untrained {name}"] = {"converge": 1, "accuracy": bare, "curve": [0.5, bare]}

@@ -44,13 +44,13 @@ from explicate.runtime.seeds import generator
 
 SIZES: dict[str, dict[str, Any]] = {
     "full": {"bank": 2000, "starts": (3, 9, 20), "steps": 2000, "sequences": 1500, "countries": 153, "sentiment": 400,
-             "coins": 200, "conditions": ((False, 32), (True, 32), (False, 8), (False, 4))},
+             "coins": 150, "anchored": 100, "repeats": 2, "conditions": ((False, 32), (True, 32), (False, 8), (False, 4))},
     "smoke": {"bank": 800, "starts": (3,), "steps": 10, "sequences": 100, "countries": 10, "sentiment": 40,
-              "coins": 40, "conditions": ((False, 32),)},
+              "coins": 40, "anchored": 40, "repeats": 2, "conditions": ((False, 32),)},
 }  # fmt: skip
 PARTS = {
     "banks": ("bank", "starts"),
-    "model": ("countries", "sentiment", "coins", "conditions"),
+    "model": ("countries", "sentiment", "coins", "conditions", "anchored", "repeats"),
     "networks": ("steps", "sequences"),
 }
 BANK_LAYERS = 24
@@ -70,6 +70,21 @@ class HopCorpus:
         return Sequences(drawn.ids, weights)
 
 
+@dataclass(frozen=True)
+class Learned:
+    """Training ends when the network answers new sequences, asked every so many steps."""
+
+    every: int = 100
+    accuracy: float = 0.99
+    sequences: int = 512
+
+    def reached(self, model: LanguageModel) -> bool:
+        """Whether it does."""
+        test = hops(self.sequences, generator(0, "stop"))
+        answers = model.predict(test.prompts).argmax(axis=1)
+        return bool((answers == test.ids[:, -1]).mean() >= self.accuracy)
+
+
 def reproduce(context: Context) -> Sequence[Claim]:
     """Runs (a), (b) and (c) of the system's page."""
     sizes, seeds = SIZES[context.scale], list(context.seeds)
@@ -82,8 +97,8 @@ def reproduce(context: Context) -> Sequence[Claim]:
     tasks += [{"part": "anchor", "task": task} for task in TASKS]
     tasks += [{"part": "literal", "task": "sentiment"}]
     networks = [{"part": "network", "seed": seed} for seed in seeds]
-    bank, model, network = (
-        _done(context, name, units) for name, units in (("banks", banks), ("model", tasks), ("networks", networks))
+    model, bank, network = (
+        _done(context, name, units) for name, units in (("model", tasks), ("banks", banks), ("networks", networks))
     )
     found = [one for one in model if one["part"] == "model"]
     _draw(found, context.folder / f"concept-depth-{context.scale}.png")
@@ -129,10 +144,10 @@ def _network(unit: dict[str, Any]) -> dict[str, Any]:
     """Train on all three labels, and profile each on new sequences, beside an untrained network."""
     sizes, seed = SIZES[unit["scale"]], unit["seed"]
     recipe = DecoderRecipe(steps=sizes["steps"], batch=64, learning_rate=2e-3, warmup=100, seed=seed, save_every=200)
-    trained = train_decoder(SHAPE, HopCorpus(), recipe, name="hops")
+    trained = train_decoder(SHAPE, HopCorpus(), recipe, name="hops", stop=Learned())
     test = hops(sizes["sequences"], generator(seed, "test sequences"))
     answers = trained.model.predict(test.prompts).argmax(axis=1)
-    record: dict[str, Any] = {"own_accuracy": float((answers == test.ids[:, -1]).mean())}
+    record: dict[str, Any] = {"own_accuracy": float((answers == test.ids[:, -1]).mean()), "steps": trained.steps}
     for which, model in (("trained", trained.model), ("untrained", SHAPE.handle(SHAPE.build(seed + 1000)))):
         with tempfile.TemporaryDirectory() as folder:
             shards = _stream(model, test, folder)
@@ -150,7 +165,7 @@ def _model(unit: dict[str, Any]) -> dict[str, Any]:
     """One task under one disturbance: activations once, then splits by rows, and by subjects, for each seed."""
     model, task = _smollm2(), _task(unit["task"], unit["scale"])
     record: dict[str, Any] = {"examples": len(task)}
-    method = ConceptDepth(noise=unit["noise"], bits=unit["bits"])
+    method = ConceptDepth(repeats=SIZES[unit["scale"]]["repeats"], noise=unit["noise"], bits=unit["bits"])
     with tempfile.TemporaryDirectory() as folder:
         for split in ("rows", "subjects") if unit["task"] == "capitals" else ("rows",):
             own = replace(method, split=split)  # type: ignore[arg-type]
@@ -173,7 +188,8 @@ def _summed_up(profiles: list[Profile]) -> dict[str, Any]:
 
 
 def _anchor(unit: dict[str, Any]) -> dict[str, Any]:
-    return asdict(anchor(_smollm2(), _task(unit["task"], unit["scale"])))
+    task = _task(unit["task"], unit["scale"])
+    return asdict(anchor(_smollm2(), task.take(range(min(len(task), SIZES[unit["scale"]]["anchored"])))))
 
 
 def _literal(unit: dict[str, Any]) -> dict[str, Any]:

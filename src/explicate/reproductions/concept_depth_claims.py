@@ -52,13 +52,14 @@ def network_claims(networks: list[Found], layers: int) -> list[Claim]:
     curves = "; ".join(f"{name}: {' '.join(f'{value:.2f}' for value in mean)}" for name, mean in means_of.items())
     ordered = one <= two <= odd
     own = min(network["own_accuracy"] for network in networks)
+    steps = ", ".join(str(network["steps"]) for network in networks)
     return [
         Claim("One hop converges no deeper than two, and two no deeper than parity",
               f"layers from one hop to parity, mean of {len(networks)} networks", measured=odd - one,
               bar="one hop <= two hops <= parity, and a gap > 0", met=ordered and odd > one, note=shown),
         Claim("The network holds every label", "lowest peak accuracy of all labels and networks", measured=worst,
               chance=0.5, baseline=bare, bar=">= 0.95", met=worst >= 0.95,
-              note=f"the networks' own answers: at least {own:.3f}; mean curves over the layers: {curves}"),
+              note=f"the networks' own answers: at least {own:.3f} after {steps} steps; mean curves over the layers: {curves}"),
         Claim("An untrained network does not hold parity", "highest peak accuracy", measured=bare, chance=0.5,
               bar="<= 0.65", met=bare <= 0.65),
     ]  # fmt: skip
