@@ -44,7 +44,8 @@ from explicate.runtime.seeds import generator
 
 SIZES: dict[str, dict[str, Any]] = {
     "full": {"bank": 2000, "starts": (3, 9, 20), "steps": 2000, "sequences": 1500, "countries": 153, "sentiment": 400,
-             "coins": 150, "anchored": 100, "repeats": 2, "conditions": ((False, 32), (True, 32), (False, 8), (False, 4))},
+             "coins": 150, "anchored": 100, "repeats": 2,
+             "conditions": ((False, 32), (True, 32), (False, 8), (False, 4))},
     "smoke": {"bank": 800, "starts": (3,), "steps": 10, "sequences": 100, "countries": 10, "sentiment": 40,
               "coins": 40, "anchored": 40, "repeats": 2, "conditions": ((False, 32),)},
 }  # fmt: skip

@@ -59,7 +59,8 @@ def network_claims(networks: list[Found], layers: int) -> list[Claim]:
               bar="one hop <= two hops <= parity, and a gap > 0", met=ordered and odd > one, note=shown),
         Claim("The network holds every label", "lowest peak accuracy of all labels and networks", measured=worst,
               chance=0.5, baseline=bare, bar=">= 0.95", met=worst >= 0.95,
-              note=f"the networks' own answers: at least {own:.3f} after {steps} steps; mean curves over the layers: {curves}"),
+              note=f"the networks' own answers: at least {own:.3f} after {steps} steps; "
+              f"mean curves over the layers: {curves}"),
         Claim("An untrained network does not hold parity", "highest peak accuracy", measured=bare, chance=0.5,
               bar="<= 0.65", met=bare <= 0.65),
     ]  # fmt: skip
