@@ -21,7 +21,7 @@ from explicate.core.sites import Site
 from explicate.errors import CapabilityError, InputError, ModelError
 from explicate.mechanisms import fused, rows, runs
 from explicate.mechanisms.blocks import OwnBlocks
-from explicate.mechanisms.effects import Metric, Readout
+from explicate.mechanisms.effects import Figures, Metric, Readout
 from explicate.mechanisms.fused import FusedBlocks
 from explicate.mechanisms.rows import Row, Write
 from explicate.mechanisms.runs import Runs
@@ -55,6 +55,7 @@ class Job:
     way : force one of the three ways; None takes the fastest.
     embedding_noise : (sample, token, width), added to the prompts' embeddings (not to their sources'), so that all rows
         start from the spoiled runs; needs prompts of equal length.
+    figures : see `Readout`; called with the prompts' numbers among `ids`. Values get a further axis for them.
     """
 
     model: LanguageModel
@@ -67,6 +68,7 @@ class Job:
     tokens_at_once: int = rows.TOKENS_AT_ONCE
     way: Way | None = None
     embedding_noise: Array | None = None
+    figures: Figures | None = None
 
 
 @dataclass(eq=False)
@@ -171,7 +173,7 @@ def _batch_measured(job: Job, batch: Batch, way: Way) -> Measured:
         base, other = untouched(job.model, batch, job.record, way, spoiled)
         captured = {} if other is None else other.recorded
         targets = None if job.targets is None else job.targets[batch.numbers]
-        readout = Readout.of(job.model, job.metric, targets, base.state)
+        readout = Readout.of(job.model, job.metric, targets, base.state, _figures_of(job, batch))
         samples = np.arange(len(batch.ids))
         variants = [_for_batch(v, batch.numbers, len(job.ids)) for v in job.variants(captured, base.tokens)]
         _check(job.model, variants)
@@ -197,6 +199,21 @@ def _batch_measured(job: Job, batch: Batch, way: Way) -> Measured:
                 logits = torch.as_tensor(job.model.predict(batch.ids), device=base.state.device)
             values[number] = readout.from_logits(logits, samples)
         return found
+
+
+def _figures_of(job: Job, batch: Batch) -> Figures | None:
+    """The job's figures for the rows of a batch."""
+    import torch
+
+    figures = job.figures
+    if figures is None:
+        return None
+    numbers = torch.as_tensor(batch.numbers)
+
+    def of_batch(before: torch.Tensor, after: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
+        return figures(before, after, numbers.to(samples.device)[samples])
+
+    return of_batch
 
 
 def untouched(

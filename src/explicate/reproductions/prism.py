@@ -32,7 +32,7 @@ from explicate.runtime.statistics import Interval, bootstrap_interval, unpaired_
 POPULAR = 1e6  # inhabitants of a capital
 FEW = ("Santiago", "Nairobi", "Stockholm", "Nassau", "Manama", "Thimphu")
 SIZES: dict[str, dict[str, Any]] = {
-    "full": {"people": ("P19",), "samples": 40, "draws": 5, "every": 2, "windows": (6, 10)},
+    "full": {"people": ("P19",), "samples": 24, "draws": 5, "every": 2, "windows": (6, 10)},
     "smoke": {"people": (), "samples": 3, "draws": 1, "every": 10, "windows": (6,)},
 }
 WORLDS = {

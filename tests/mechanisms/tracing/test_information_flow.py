@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 
 from explicate import Site  # noqa: E402
 from explicate.errors import InputError, SelectionError  # noqa: E402
-from explicate.mechanisms.tracing import extraction_rate, information_flow, knockout  # noqa: E402
+from explicate.mechanisms.tracing import cuts, extraction_rate, information_flow  # noqa: E402
 from explicate.mechanisms.tracing.causal_tracing import window_of  # noqa: E402
 from explicate.models.tiny.decoder import Decoder  # noqa: E402
 
@@ -25,7 +25,7 @@ def model(request):
 def test_what_is_left_of_a_pattern_adds_up_to_one(model):
     site = Site("pattern", 2)
     before = np.asarray(model.capture(PROMPTS[:1], [site])[site])[0]
-    with model.intervene(*knockout([2], [-1], [1, 2])):
+    with model.intervene(*cuts([2], [-1], [1, 2])):
         after = np.asarray(model.capture(PROMPTS[:1], [site])[site])[0]
     np.testing.assert_array_equal(after[:, -1, [1, 2]], 0.0)
     expected = before[:, -1].copy()
@@ -35,7 +35,7 @@ def test_what_is_left_of_a_pattern_adds_up_to_one(model):
 
 
 def test_a_padded_row_loses_the_same_keys_as_alone(model):
-    with model.intervene(*knockout([0, 1], [-1], [0])):
+    with model.intervene(*cuts([0, 1], [-1], [0])):
         both = model.predict(model.encode(PROMPTS))
         alone = model.predict(model.encode(PROMPTS[2:]))
     np.testing.assert_allclose(both[2], alone[0], atol=1e-5)
@@ -44,21 +44,21 @@ def test_a_padded_row_loses_the_same_keys_as_alone(model):
 def test_one_head_is_cut_and_the_others_are_not(model):
     site = Site("z", 1)
     before = np.asarray(model.capture(PROMPTS[:1], [site])[site])[0]
-    with model.intervene(*knockout([1], [-1], [0], heads=[2])):
+    with model.intervene(*cuts([1], [-1], [0], heads=[2])):
         after = np.asarray(model.capture(PROMPTS[:1], [site])[site])[0]
     changed = np.abs(after - before).max(axis=(1, 2)) > 1e-5
     assert changed.tolist() == [False, False, True, False]
 
 
 def test_a_token_needs_something_to_read(model):
-    with model.intervene(*knockout([0], [2], [0, 1, 2])), pytest.raises(InputError, match="no key left"):
+    with model.intervene(*cuts([0], [2], [0, 1, 2])), pytest.raises(InputError, match="no key left"):
         model.predict(model.encode(PROMPTS[:1]))
 
 
 def test_knockouts_that_mean_nothing_are_refused(model):
     with pytest.raises(InputError, match="at least one token"):
-        knockout([0], [-1], [])
-    with model.intervene(*knockout([0], [-1], [9])), pytest.raises(SelectionError, match="no key 9"):
+        cuts([0], [-1], [])
+    with model.intervene(*cuts([0], [-1], [9])), pytest.raises(SelectionError, match="no key 9"):
         model.predict(model.encode(PROMPTS[:1]))
 
 
@@ -77,7 +77,7 @@ def test_information_flow_equals_one_pass_for_each_block(model):
             }
             for layer in (0, 2):
                 for block, keys in blocks.items():
-                    with model.intervene(*knockout(window_of(layer, 3, 4), [length - 1], keys)):
+                    with model.intervene(*cuts(window_of(layer, 3, 4), [length - 1], keys)):
                         cut = model.predict(ids)[0, targets[number]]
                     percent = float(found["percent"].sel(layer=layer, block=block)[number])
                     assert percent == pytest.approx(100 * (cut - base) / base, abs=0.05)

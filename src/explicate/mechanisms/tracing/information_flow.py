@@ -22,7 +22,7 @@ from explicate.errors import InputError
 from explicate.mechanisms.restart import Job, Variant, measured, require_causal
 from explicate.mechanisms.results import prompts, provenance
 from explicate.mechanisms.tracing.causal_tracing import Span, alike, checked_spans, window_of
-from explicate.mechanisms.tracing.knockout import knockout
+from explicate.mechanisms.tracing.knockout import cuts
 from explicate.models.language import LanguageModel, tokens
 from explicate.runtime.progress import track
 
@@ -107,7 +107,7 @@ class InformationFlow(Parameterised):
     def _variants(self, model: LanguageModel, layers: tuple[int, ...], blocks: list[Array]) -> Any:
         def variants(captured: Any, length: int) -> list[Variant]:
             return [
-                knockout(window_of(layer, self.window, model.layer_count), [length - 1], [int(key) for key in keys])
+                cuts(window_of(layer, self.window, model.layer_count), [length - 1], [int(key) for key in keys])
                 for layer in layers
                 for keys in blocks
             ]
