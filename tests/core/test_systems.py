@@ -105,6 +105,8 @@ def test_built_systems() -> None:
         "explanation-disparities",
         "smooth-gradcampp",
         "fold-se",
+        "concept-depth",
+        "prism",
         "representation-engineering",
     }
 
