@@ -108,6 +108,8 @@ def test_built_systems() -> None:
         "concept-depth",
         "prism",
         "representation-engineering",
+        "prism",
+        "wack",
     }
 
 
