@@ -53,6 +53,7 @@ def write_guided(
     max_new_tokens: int,
     grammar: Grammar | None = None,
     watch: Sequence[Site] = (),
+    words: int | None = None,
     rows: int = ROWS,
 ) -> Guided:
     """Continue every prompt until it writes `end`, always with the likeliest token that the grammar allows.
@@ -63,6 +64,7 @@ def write_guided(
     end : the token after which a row stops. max_new_tokens : most tokens of a row, the end included.
     grammar : what may be written; None allows everything.
     watch : sites of one layer without positions, such as `Site("resid_post", 3)`.
+    words : only the first so many tokens exist, those after them (padding) are never written; None: all.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def write_guided(
     found: dict[Site, Floats] = {}
     for chosen in _equal_lengths(lengths, rows):
         batch = np.ascontiguousarray(ids[chosen, : lengths[chosen[0]]])
-        for site, step, places, values in _write(model, batch, written, chosen, end, grammar, watch):
+        for site, step, places, values in _write(model, batch, written, chosen, end, grammar, watch, words):
             if site not in found:
                 found[site] = np.zeros((*written.shape, values.shape[-1]), dtype=np.float32)
             found[site][places, step] = values
@@ -108,6 +110,7 @@ def _write(
     end: int,
     grammar: Grammar | None,
     watch: Sequence[Site],
+    words: int | None,
 ) -> Iterator[tuple[Site, int, Array, Floats]]:
     """Fill in `written` for one batch, and give what is seen at each site and step."""
     import torch
@@ -119,7 +122,9 @@ def _write(
         for site in watch:
             sites.attach(model, site, _last(seen, site), stack)
         for step in range(written.shape[1]):
-            logits = model.module(input_ids=read, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1]
+            logits = model.module(input_ids=read, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[
+                :, -1, :words
+            ]
             for site, values in seen.items():
                 yield site, step, places, values
             chosen = _chosen(model, logits.float().cpu().numpy(), written[places, :step], grammar)

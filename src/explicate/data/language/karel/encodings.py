@@ -80,7 +80,7 @@ class Encoding(ABC):
         ])  # fmt: skip
 
     def programs(self, written: np.ndarray) -> np.ndarray:
-        """Programs (text, action) from the tokens (text, token) that follow a prompt, -1 where there is none.
+        """Programs (text, token - 1) from the tokens (text, token) that follow a prompt, -1 where there is none.
 
         What is no program (another word among the actions, no end, no action at all) becomes a row without actions.
         """
@@ -90,7 +90,7 @@ class Encoding(ABC):
         inside = np.arange(written.shape[1]) < stop[:, None]
         is_action = (written >= first) & (written < first + len(ACTIONS))
         whole = np.asarray((is_action | ~inside).all(axis=1))
-        return np.where(inside & whole[:, None], written - first, ABSENT).astype(np.int8)
+        return np.where(inside & whole[:, None], written - first, ABSENT)[:, :-1].astype(np.int8)
 
     def allowed(self, written: int, longest: int) -> np.ndarray:
         """(token,) bool: what the grammar allows after so many actions of a program of at most `longest`."""
