@@ -51,10 +51,20 @@ class Sequences:
     weights: Array | None = None
 
 
+class TokenBatch(Protocol):
+    """What a corpus gives: `Sequences`, or anything else with these two."""
+
+    @property
+    def ids(self) -> Array: ...
+
+    @property
+    def weights(self) -> Array | None: ...
+
+
 class Corpus(Protocol):
     """What a decoder is trained on: a frozen dataclass of numbers and texts, whose fields say all about it."""
 
-    def batch(self, rng: np.random.Generator, count: int) -> Sequences:
+    def batch(self, rng: np.random.Generator, count: int) -> TokenBatch:
         """That many texts, drawn with `rng` alone."""
 
 
@@ -329,7 +339,7 @@ class _Training:
                 weight.copy_(values[key])
 
 
-def loss_of(module: Any, batch: Sequences) -> torch.Tensor:
+def loss_of(module: Any, batch: TokenBatch) -> torch.Tensor:
     """Weighted mean surprise of a module at a batch's tokens, each given those before it (nats)."""
     import torch
     import torch.nn.functional as F
