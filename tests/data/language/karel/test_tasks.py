@@ -53,7 +53,7 @@ def test_a_program_solves_a_task_only_if_all_shown_examples_come_out(tasks):
     assert 0 < np.mean(expected) < 1
 
 
-@pytest.mark.parametrize("encoding", [Compact(3, 3), Cells(3, 3, examples=2)])
+@pytest.mark.parametrize("encoding", [Compact(3, 3), Compact(3, 3, split_pose=True), Cells(3, 3, examples=2)])
 def test_texts_hold_the_program_and_every_example(encoding, tasks):
     texts = encoding.texts(tasks)
     words = [[encoding.vocabulary[i] for i in row if i >= 0] for row in texts]
@@ -80,10 +80,31 @@ def test_compact_words_name_the_pose_and_each_marker(tasks):
     world = tasks.inputs.take([0])
     pose = f"pose-{world.rows[0] - 1}-{world.columns[0] - 1}-{('up', 'right', 'down', 'left')[world.directions[0]]}"
     row, column = np.argwhere(world.markers[0])[0] - 1
-    assert words[1:3] == [pose, f"marker-{row}-{column}"]
+    assert words[1:3] == [pose, f"cell-{row}-{column}"]
     assert sum(word.startswith("pose") for word in words) == 4
     with pytest.raises(InputError, match="wall"):
         encoding.prompts(TaskSource(Setting(3, 3, walls=0.5)).draw(np.random.default_rng(0), 5))
+
+
+def test_a_split_pose_is_a_direction_and_a_cell_and_inputs_are_known_from_outputs(tasks):
+    encoding = Compact(3, 3, split_pose=True)
+    assert len(encoding.vocabulary) == 8 + 4 + 9
+    texts = encoding.texts(tasks)
+    row, inputs = texts[0], encoding.of_inputs(texts)[0]
+    words = [encoding.vocabulary[i] for i in row if i >= 0]
+    world = tasks.inputs.take([0])
+    assert words[1] == ("up", "right", "down", "left")[world.directions[0]]
+    assert words[2] == f"cell-{world.rows[0] - 1}-{world.columns[0] - 1}"
+    starts = [place for place, word in enumerate(words) if word in ("up", "right", "down", "left")]
+    expected = [starts[0] <= place < starts[1] or starts[2] <= place < starts[3] for place in range(len(words))]
+    assert inputs[: len(words)].tolist() == expected
+    batch = ProgramCorpus(OPEN, encoding, inputs_count=0.5).batch(np.random.default_rng(0), 4)
+    assert np.array_equal(batch.weights == 0.5, encoding.of_inputs(batch.ids))
+    assert ProgramCorpus(OPEN, encoding).batch(np.random.default_rng(0), 4).weights is None
+    cells = Cells(3, 3, examples=2)
+    words = np.array(cells.vocabulary)[cells.prompts(tasks)[0]]
+    assert [words[1], words[11]] == ["Input0", "Output0"]
+    assert cells.of_inputs(cells.prompts(tasks))[0].nonzero()[0].tolist() == [*range(1, 11), *range(21, 31)]
 
 
 def test_cells_are_one_word_each_row_by_row(tasks):

@@ -36,10 +36,13 @@ class ProgramCorpus:
     Parameters
     ----------
     source : where tasks come from. encoding : how they are written.
+    inputs_count : what the words of input grids count in the loss, where others count 1. They are random, so there is
+        nothing in them to learn; at 0 a short training gets further.
     """
 
     source: TaskSource = SMALL
     encoding: Encoding = field(default_factory=Compact)
+    inputs_count: float = 1.0
 
     @property
     def longest(self) -> int:
@@ -48,7 +51,10 @@ class ProgramCorpus:
 
     def batch(self, rng: np.random.Generator, count: int) -> Texts:
         """So many new texts."""
-        return Texts(self.encoding.texts(self.source.draw(rng, count)))
+        ids = self.encoding.texts(self.source.draw(rng, count))
+        if self.inputs_count == 1:
+            return Texts(ids)
+        return Texts(ids, np.where(self.encoding.of_inputs(ids), self.inputs_count, 1.0))
 
     def held_out(self, count: int, seed: int, part: str = "test") -> Tasks:
         """Tasks for testing, from generators of their own: of another seed or part, others."""

@@ -43,6 +43,15 @@ class Encoding(ABC):
     def grids(self, worlds: Worlds, examples: int) -> list[np.ndarray]:
         """The tokens of inputs and outputs: one row for each group of worlds (group * 2 * example,)."""
 
+    @abstractmethod
+    def begins_grid(self, tokens: np.ndarray) -> np.ndarray:
+        """Which tokens are the first word of a grid: bool, of the shape of `tokens`."""
+
+    def of_inputs(self, texts: np.ndarray) -> np.ndarray:
+        """Which tokens of texts (text, token) are words of input grids, which nothing before them tells."""
+        before_code = np.cumsum(texts == FRAME.index(CODE), axis=1) == 0
+        return np.asarray((np.cumsum(self.begins_grid(texts), axis=1) % 2 == 1) & before_code)
+
     @property
     def vocabulary(self) -> tuple[str, ...]:
         """All words; a word's place is its token."""
@@ -116,33 +125,53 @@ class Encoding(ABC):
 
 @dataclass(frozen=True)
 class Compact(Encoding):
-    """A grid in a few words: the hero's pose ("pose-2-3-left"), then each marker's cell ("marker-0-4"), row by row.
+    """A grid in a few words: the hero's pose ("pose-2-3-left"), then each marker's cell ("cell-0-4"), row by row.
 
     Worlds with walls inside have no such words.
+
+    Parameters
+    ----------
+    split_pose : write the pose as two words, the direction and then the hero's cell, which shares its words with the
+        markers' cells. A model has less to learn of what the words have to do with each other.
     """
 
     rows: int = 5
     columns: int = 5
+    split_pose: bool = False
 
     @property
     def grid_words(self) -> tuple[str, ...]:
         cells = [f"{row}-{column}" for row in range(self.rows) for column in range(self.columns)]
         poses = [f"pose-{cell}-{direction}" for cell in cells for direction in DIRECTIONS]
-        return (*poses, *(f"marker-{cell}" for cell in cells))
+        return (*(DIRECTIONS if self.split_pose else poses), *(f"cell-{cell}" for cell in cells))
+
+    def begins_grid(self, tokens: np.ndarray) -> np.ndarray:
+        first = len(FRAME) + len(ACTIONS)
+        return np.asarray((tokens >= first) & (tokens < self._first_cell))
+
+    @property
+    def _first_cell(self) -> int:
+        """The token of the first cell."""
+        poses = 1 if self.split_pose else self.rows * self.columns
+        return len(FRAME) + len(ACTIONS) + poses * len(DIRECTIONS)
 
     def grids(self, worlds: Worlds, examples: int) -> list[np.ndarray]:
         if worlds.walls[:, 1:-1, 1:-1].any():
             raise InputError("the compact encoding has no word for a wall inside a world; use the cells encoding")
         cell = (worlds.rows - 1) * self.columns + worlds.columns - 1
-        first = len(FRAME) + len(ACTIONS)
-        pose = first + cell * len(DIRECTIONS) + worlds.directions
+        first, every = len(FRAME) + len(ACTIONS), np.arange(len(worlds))
         inside = worlds.markers[:, 1:-1, 1:-1].reshape(len(worlds), -1)
         world, marked = np.nonzero(inside)
         count = inside[world, marked]
-        words = np.repeat(first + self.rows * self.columns * len(DIRECTIONS) + marked, count)
-        owner = np.concatenate([np.arange(len(worlds)), np.repeat(world, count)])
+        words = [np.repeat(self._first_cell + marked, count)]
+        owners = [np.repeat(world, count)]
+        if self.split_pose:
+            words, owners = [first + worlds.directions, self._first_cell + cell, *words], [every, every, *owners]
+        else:
+            words, owners = [first + cell * len(DIRECTIONS) + worlds.directions, *words], [every, *owners]
+        owner = np.concatenate(owners)
         order = np.argsort(owner, kind="stable")  # the pose comes first, markers keep their order
-        tokens = np.concatenate([pose, words])[order]
+        tokens = np.concatenate(words)[order]
         sizes = np.bincount(owner // (2 * examples), minlength=len(worlds) // (2 * examples))
         return np.split(tokens, np.cumsum(sizes)[:-1])
 
@@ -165,6 +194,10 @@ class Cells(Encoding):
         names = [f"{part}{number}" for number in range(self.examples) for part in ("Input", "Output")]
         heroes = [f"hero-{direction}" for direction in DIRECTIONS]
         return (*names, "wall", "empty", *heroes, *(f"markers-{count}" for count in range(1, MOST_MARKERS + 1)))
+
+    def begins_grid(self, tokens: np.ndarray) -> np.ndarray:
+        first = len(FRAME) + len(ACTIONS)
+        return np.asarray((tokens >= first) & (tokens < first + 2 * self.examples))
 
     def grids(self, worlds: Worlds, examples: int) -> list[np.ndarray]:
         if examples > self.examples:
