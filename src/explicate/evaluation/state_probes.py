@@ -88,8 +88,8 @@ def read_labels(
     InputError : fewer than 100 labelled rows on a side; fewer than 1,000 are warned of.
     """
     jobs: dict[int, list[tuple[str, int]]] = {}
+    _check_rows(labels, held)
     for name, one in labels.items():
-        _check_rows(name, one, held)
         for part, classes in enumerate(one.parts):
             jobs.setdefault(classes, []).append((name, part))
     right: dict[str, Array] = {name: np.ones(len(vectors), dtype=bool) for name in labels}
@@ -150,15 +150,14 @@ def together(parts: Sequence[Reading]) -> Reading:
     )
 
 
-def _check_rows(name: str, labels: Labels, held: Array) -> None:
-    for side, rows in (("to learn from", ~held), ("to test on", held)):
-        count = int((labels.there & rows).sum())
-        if count < TOO_FEW:
-            raise InputError(f"{name}: only {count} labelled states {side}, {TOO_FEW} are needed; give more programs")
-        if count < FEW:
-            warnings.warn(
-                f"{name}: only {count} labelled states {side}; give {FEW:,} for a figure to trust", stacklevel=3
-            )
+def _check_rows(labels: Mapping[str, Labels], held: Array) -> None:
+    sides = (("to learn from", ~held), ("to test on", held))
+    counts = [(int((one.there & rows).sum()), name, side) for name, one in labels.items() for side, rows in sides]
+    count, name, side = min(counts)
+    if count < TOO_FEW:
+        raise InputError(f"{name}: only {count} labelled states {side}, {TOO_FEW} are needed; give more programs")
+    if count < FEW:
+        warnings.warn(f"{name}: only {count} labelled states {side}; give {FEW:,} for a figure to trust", stacklevel=3)
 
 
 def _reading(labels: Labels, right: Array, held: Array) -> Reading:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from explicate.core.capabilities import Array, Floats
+from explicate.core.cost import spend
 from explicate.core.sites import Site
 from explicate.errors import InputError, NonFiniteScoreError, WindowError
 from explicate.models.language import sites, tokens
@@ -122,6 +123,7 @@ def _write(
         for site in watch:
             sites.attach(model, site, _last(seen, site), stack)
         for step in range(written.shape[1]):
+            spend(evaluations=len(places))
             logits = model.module(input_ids=read, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[
                 :, -1, :words
             ]
