@@ -55,7 +55,7 @@ def curve_fit(explaining: ArrayLike, explained: ArrayLike) -> CurveFit:
         raise InputError(f"a curve of {len(x)} checkpoints says too little, or does not move; give 4 or more that do")
     line = stats.linregress(x, y)
     moves, moved = np.diff(x), np.diff(y)
-    if np.ptp(moves) == 0 or np.ptp(moved) == 0:
+    if np.ptp(moves) < 1e-9 or np.ptp(moved) < 1e-9:
         changes, changes_p = math.nan, math.nan
     else:
         found = stats.pearsonr(moves, moved)

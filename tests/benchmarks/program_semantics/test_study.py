@@ -148,7 +148,7 @@ def test_models_and_specifications_that_do_not_fit_are_refused(trained, tasks):
     with pytest.raises(InputError, match="token 0 is 'cell-1-1'"):
         write_programs(shuffled.handle(shuffled.build(0)), CORPUS.encoding, tasks, 3)
     short = dataclasses.replace(DECODER, context=9)
-    with pytest.raises(InputError, match="10 tokens, the model takes 9"):
+    with pytest.raises(InputError, match="12 tokens, the model takes 9"):
         write_programs(short.handle(short.build(0)), CORPUS.encoding, tasks, 3)
     with pytest.raises(InputError, match="no checkpoints"):
         ProgramSemantics().run({}, CORPUS, tasks)
