@@ -6,7 +6,7 @@ Source: Jin, Rinard (2023), "Evidence of Meaning in Language Models Trained on P
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,15 +139,6 @@ def easy_labels(
     ]
     known = np.concatenate(columns, axis=1).astype(np.float32)
     return {name: reading.accuracy for name, reading in read_labels(known, others, probe, groups, held, seed).items()}
-
-
-def together(parts: Sequence[Reading]) -> Reading:
-    """The mean of several readings."""
-    return Reading(
-        float(np.mean([each.accuracy for each in parts])),
-        float(np.mean([each.majority for each in parts])),
-        int(np.sum([each.rows for each in parts])),
-    )
 
 
 def _check_rows(labels: Mapping[str, Labels], held: Array) -> None:
