@@ -71,24 +71,23 @@ SIZES: dict[str, dict[str, Any]] = {
 def reproduce(context: Context) -> Sequence[Claim]:
     """Train, follow the checkpoints, intervene on the semantics at the last, and plant two known truths."""
     scale = SIZES[context.scale]
-    parts: list[dict[str, Any]] = []
-    for seed in context.seeds:
-        parts.append({"part": "training", "seed": seed})
-        parts += [{"part": "point", "seed": seed, "step": step} for step in scale["checkpoints"]]
-        parts += [{"part": "last", "seed": seed}, {"part": "planted", "seed": seed}]
-    parts.append({"part": "constant", "seed": context.seeds[0]})
-    done = run(
-        _work,
-        [{**part, "scale": context.scale} for part in parts],
-        context.folder / f"evidence-of-meaning-{context.scale}",
-        name=f"evidence-of-meaning-{context.scale}",
-        spec={"sizes": scale, "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
     found: dict[str, list[Any]] = {}
-    for part, record in zip(parts, done.records, strict=True):
-        found.setdefault(part["part"], []).append({**part, **record})
+    for seed in context.seeds:  # a run for each, so that another seed can be added to those that are done
+        parts: list[dict[str, Any]] = [{"part": "training", "seed": seed}]
+        parts += [{"part": "point", "seed": seed, "step": step} for step in scale["checkpoints"]]
+        parts += [{"part": part, "seed": seed} for part in ("last", "planted", "constant")]
+        name = f"evidence-of-meaning-{context.scale}-{seed}"
+        done = run(
+            _work,
+            [{**part, "scale": context.scale} for part in parts],
+            context.folder / name,
+            name=name,
+            spec={"sizes": scale, "version": 1},
+            workers=context.workers,
+            backend=context.backend,  # type: ignore[arg-type]
+        )
+        for part, record in zip(parts, done.records, strict=True):
+            found.setdefault(part["part"], []).append({**part, **record})
     return claims_of(found)
 
 

@@ -19,7 +19,7 @@ def claims_of(found: dict[str, list[Any]]) -> Sequence[Claim]:
     """All claims, from the records by part."""
     last, points = found["last"], found["point"]
     return [
-        *_generation(last, found["constant"][0], found["training"]),
+        *_generation(last, found["constant"], found["training"]),
         *_lengths(last),
         *_probes(last),
         *_interventions(last),
@@ -29,9 +29,10 @@ def claims_of(found: dict[str, list[Any]]) -> Sequence[Claim]:
     ]
 
 
-def _generation(last: list[Any], constant: dict[str, Any], training: list[Any]) -> list[Claim]:
+def _generation(last: list[Any], constant: list[Any], training: list[Any]) -> list[Claim]:
     accuracy = _over_seeds([one["generative_accuracy"] for one in last])
-    ratio = accuracy.value / constant["share"]
+    share = max(one["share"] for one in constant)
+    ratio = accuracy.value / share
     hidden, same = (float(np.mean([one[key] for one in last])) for key in ("hidden_accuracy", "as_reference"))
     note = (
         f"{training[0]['parameters']:,} parameters, {training[0]['steps']} steps; right on hidden examples too "
@@ -40,11 +41,11 @@ def _generation(last: list[Any], constant: dict[str, Any], training: list[Any]) 
     )
     return [
         Claim("The model writes right programs for new specifications", "generative accuracy at the end, mean of seeds",
-              "92.4 % (version 3)", accuracy.value, _ends(accuracy), constant["share"], None, ">= 0.60",
+              "92.4 % (version 3)", accuracy.value, _ends(accuracy), share, None, ">= 0.60",
               accuracy.value >= 0.6, note),
         Claim("far more often than one program for all would be right", "accuracy / that of the best constant program",
               None, ratio, chance=1.0, bar=">= 5", met=ratio >= 5,
-              note=f"the best constant program of one or two actions solves {constant['share']:.3f}"),
+              note=f"the best constant program of one or two actions solves {share:.3f}"),
     ]  # fmt: skip
 
 
@@ -116,7 +117,8 @@ def _interventions(last: list[Any]) -> list[Claim]:
         if len(tables[0]["offset"]) > 1:
             note += f"; at offset 1 {np.mean([_gap(one, place, above=False, offset=1) for one in tables]):.3f}"
         judged = place < 2  # the page sets bars for the first two probes
-        met = bool(interval.value >= 0.1 and interval.low > 0 and len(kept) >= 3)
+        met = bool(interval.value >= 0.1 and interval.low > 0 and interval.n > 1 and len(kept) >= 3)
+        note += "" if interval.n > 1 else "; one seed has no interval"
         claims.append(
             Claim("Alternative meanings are harder to read", f"accuracy, original - others, {probe} probe, offset 0",
                   "original easier", interval.value, _ends(interval), chance=0.0,
@@ -159,7 +161,7 @@ def _planted(planted: list[Any]) -> list[Claim]:
               note=f"a probe with two hidden layers: original {accuracy['state']:.3f}"),
         Claim("and is not fooled by a probe that interprets the text itself",
               "gap of a deep probe on a projection of input and program", None, text.value, _ends(text), chance=0.0,
-              bar="0 within its interval", met=bool(text.low <= 0 <= text.high),
+              bar="0 within its interval", met=bool(text.low <= 0 <= text.high and text.n > 1),
               note=f"it reaches {accuracy['text']:.3f} for the original semantics, though no model did any work"),
     ]  # fmt: skip
 
