@@ -102,6 +102,14 @@ def test_the_gap_is_that_of_its_accuracies(report):
     assert np.allclose(corrected[..., 0], (table - above)[0] - (table - above)[1])
 
 
+def test_moves_are_counted_as_each_semantics_means_them(report, trained, tasks):
+    written = write_programs(trained.model, CORPUS.encoding, tasks, CORPUS.longest)
+    actions = written.programs[written.programs >= 0]
+    shares = report["move_share"]
+    assert shares.sel(semantics="original") == pytest.approx((actions == 0).mean())
+    assert shares.sel(semantics="random") == pytest.approx((actions == 3).mean())  # put_marker means move
+
+
 def test_a_report_is_saved_and_drawn(report, tmp_path):
     loaded = Explanation.load(report.save(tmp_path / "report.nc"))
     assert isinstance(loaded, SemanticProbeReport)

@@ -54,6 +54,8 @@ def report_of(
         names = ("semantics", "probe", "part_of_state", "distance")
         variables["intervention"] = (names, found["accuracy"].values)
         variables["intervention_majority"] = (names, found["majority"].values)
+        kept = found["semantics"].values.tolist()
+        variables["move_share"] = (("semantics",), [last["move_share"][name] for name in kept])
         variables["screen"] = (("alternative",), found["screen"].values)
         variables["dropped"] = (("alternative",), found["dropped"].values)
         renamed = zip(names, ("semantics", "probe", "feature", "offset"), strict=True)

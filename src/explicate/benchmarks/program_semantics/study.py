@@ -23,8 +23,8 @@ from explicate.core.provenance import Provenance
 from explicate.data.language.karel.corpus import ProgramCorpus
 from explicate.data.language.karel.features import feature
 from explicate.data.language.karel.interpreter import Karel
-from explicate.data.language.karel.programs import program_lengths
-from explicate.data.language.karel.semantics import ALTERNATIVES, ORIGINAL, alternative
+from explicate.data.language.karel.programs import ABSENT, program_lengths
+from explicate.data.language.karel.semantics import ALTERNATIVES, MOVE, ORIGINAL, Semantics, alternative
 from explicate.data.language.karel.shortest import shortest_lengths
 from explicate.data.language.karel.tasks import Tasks
 from explicate.data.language.traces import Feature
@@ -131,6 +131,7 @@ class ProgramSemantics(Parameterised):
             "intervention": found.to_dict(),
             "baselines": self._baselines(corpus, tasks, written, untrained, seed),
             "shortest_length": _shortest(written, tasks, corpus.longest),
+            "move_share": {name: move_share(written.programs, each) for name, each in semantics.items()},
         }
 
     def _features(self, corpus: ProgramCorpus) -> list[Feature]:
@@ -165,6 +166,12 @@ class ProgramSemantics(Parameterised):
         found = {name: self._read(values, traces, seed) for name, values in vectors.items()}
         found["shuffled labels"] = self._read(own, traces, seed, mixed=True)
         return {name: {key: _plain(one) for key, one in readings.items()} for name, readings in found.items()}
+
+
+def move_share(programs: Array, semantics: Semantics) -> float:
+    """Share of the actions of programs (program, action) that mean a move: states change more where it is large."""
+    meant = semantics.codes[programs[programs != ABSENT]]
+    return float((meant == MOVE).mean())
 
 
 def lengths_of(written: Written, tasks: Tasks) -> dict[str, float | None]:
