@@ -19,7 +19,6 @@ from explicate.benchmarks.program_semantics import (
 from explicate.data.language.karel import (
     ALTERNATIVES,
     ORIGINAL,
-    Compact,
     Karel,
     ProgramCorpus,
     Tasks,
@@ -38,8 +37,7 @@ from explicate.reproductions.evidence_of_meaning_claims import claims_of
 from explicate.runtime.runner import run
 from explicate.runtime.seeds import generator
 
-SOURCE = TaskSource(SMALL.setting, SMALL.shown, SMALL.hidden, lengths=(1, 4))
-CORPUS = ProgramCorpus(SOURCE, Compact(split_pose=True), inputs_count=0.0)
+CORPUS = ProgramCorpus()
 DIRECTION, POSITION = (
     feature(name, CORPUS.encoding.rows, CORPUS.encoding.columns) for name in ("direction", "position")
 )
@@ -48,9 +46,9 @@ PLANTED_SOURCE = TaskSource(SMALL.setting, shown=1, hidden=0, lengths=(1, 2))
 PLANTED_WIDTH = 64
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
-        "decoder": {"layers": 4, "width": 64, "heads": 4, "mlp_width": 192},
-        "recipe": {"steps": 3000, "batch": 64, "learning_rate": 4e-3, "warmup": 100},
-        "checkpoints": (60, 100, 150, 220, 310, 430, 600, 830, 1150, 1600, 2200, 3000),
+        "decoder": {"layers": 4, "width": 96, "heads": 4, "mlp_width": 256},
+        "recipe": {"steps": 4000, "batch": 64, "learning_rate": 3e-3, "warmup": 100},
+        "checkpoints": (50, 100, 180, 280, 400, 560, 800, 1100, 1500, 2100, 2900, 4000),
         "curve_tasks": 1500,
         "last_tasks": 4000,
         "planted_tasks": 2000,
@@ -105,7 +103,7 @@ def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
 def _trained(unit: dict[str, Any]) -> Trained:
     """The decoder of one seed; trained once, from the cache afterwards."""
     scale = SIZES[unit["scale"]]
-    decoder = Decoder(CORPUS.encoding.vocabulary, positions="learned", context=64, end="end", **scale["decoder"])
+    decoder = Decoder(CORPUS.encoding.vocabulary, context=64, end="end", **scale["decoder"])
     recipe = DecoderRecipe(
         seed=unit["seed"],
         checkpoints=(0, *scale["checkpoints"]),
