@@ -19,7 +19,7 @@ def claims_of(found: dict[str, list[Any]]) -> Sequence[Claim]:
     """All claims, from the records by part."""
     last, points = found["last"], found["point"]
     return [
-        *_generation(last, found["constant"], found["training"]),
+        *_generation(last, points, found["constant"], found["training"]),
         *_lengths(last),
         *_probes(last),
         *_interventions(last),
@@ -29,15 +29,18 @@ def claims_of(found: dict[str, list[Any]]) -> Sequence[Claim]:
     ]
 
 
-def _generation(last: list[Any], constant: list[Any], training: list[Any]) -> list[Claim]:
+def _generation(last: list[Any], points: list[Any], constant: list[Any], training: list[Any]) -> list[Claim]:
     accuracy = _over_seeds([one["generative_accuracy"] for one in last])
     share = max(one["share"] for one in constant)
     ratio = accuracy.value / share
+    first = [one for one in points if one["seed"] == last[0]["seed"]]
+    shown = [f"{one['step']} steps {one['generative_accuracy']:.2f}" for one in first[-4:]]
     hidden, same = (float(np.mean([one[key] for one in last])) for key in ("hidden_accuracy", "as_reference"))
     note = (
         f"{training[0]['parameters']:,} parameters, {training[0]['steps']} steps; right on hidden examples too "
         f"{hidden:.3f}, equal to the reference {same:.3f}; by seed "
-        f"{_listed(one['generative_accuracy'] for one in last)}"
+        f"{_listed(one['generative_accuracy'] for one in last)}; first seed after "
+        f"{', '.join(shown)}"
     )
     return [
         Claim("The model writes right programs for new specifications", "generative accuracy at the end, mean of seeds",
