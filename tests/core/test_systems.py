@@ -110,6 +110,9 @@ def test_built_systems() -> None:
         "representation-engineering",
         "prism",
         "wack",
+        "prism",
+        "representation-engineering",
+        "evidence-of-meaning",
     }
 
 
