@@ -6,6 +6,7 @@ from explicate.mechanisms.direct_effects import DirectEffects, direct_effects_of
 from explicate.mechanisms.path_patching import PathPatching, patch_paths
 from explicate.mechanisms.probing import LinearProbe, ProbeSweep, Shards, capture_shards, layer_profile
 from explicate.mechanisms.subspace import AlignmentSearch, interchanged
+from explicate.mechanisms.succession import SuccessorReport, SuccessorScores, successor_scores
 from explicate.mechanisms.sweeps import Sweep, effects_of, logits_of, sweep
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "PathPatching",
     "ProbeSweep",
     "Shards",
+    "SuccessorReport",
+    "SuccessorScores",
     "Sweep",
     "capture_shards",
     "check_circuit",
@@ -28,5 +31,6 @@ __all__ = [
     "layer_profile",
     "logits_of",
     "patch_paths",
+    "successor_scores",
     "sweep",
 ]
