@@ -31,9 +31,9 @@ from explicate.mechanisms.channels import (
     name_heads,
     share_repeated,
     steer_by_index,
-    tested,
     total_scores,
     traverse,
+    try_steering,
 )
 from explicate.mechanisms.channels.induction import induction_heads, losses_of_halves
 from explicate.mechanisms.path_patching import patch_paths
@@ -50,8 +50,8 @@ from explicate.runtime.seeds import generator
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "steps": 1500, "sequences": 64, "naming": 10, "scored": 24, "movers": 3, "total": 8,
-        "lengths": (2, 3, 5, 8, 12), "test": 200, "walk": 15, "steps of grid": 6, "coarse": 4, "training": 15, "validation": 30, "keep": 12,
-        "length": 5, "crowding": (3, 8), "edit": 30, "tokens": 2000, "repeated": 8,
+        "lengths": (2, 3, 5, 8, 12), "test": 200, "walk": 15, "steps of grid": 6, "coarse": 4, "training": 15,
+        "validation": 30, "keep": 12, "length": 5, "crowding": (3, 8), "edit": 30, "tokens": 2000, "repeated": 8,
     },
     "smoke": {
         "steps": 20, "sequences": 4, "naming": 2, "scored": 4, "movers": 1, "total": 2, "lengths": (2,), "test": 3,
@@ -332,7 +332,7 @@ def _steering(unit: dict[str, Any]) -> dict[str, Any]:
     movers = [tuple(place) for place in unit["movers"]]
     walked = traverse(model, walk, subspace, movers=movers, steps=sizes["steps of grid"])
     steering = steer_by_index(model, walk, subspace, validation=validation, keep=sizes["keep"], walked=walked)
-    result = tested(model, _test_lists(unit, sizes["length"]), steering, generator(unit["seed"], "controls"))
+    result = try_steering(model, _test_lists(unit, sizes["length"]), steering, generator(unit["seed"], "controls"))
     record: dict[str, Any] = {"subspace": name, "shares": shares, "training": steering.training,
                               "uses_oracle": result.uses_oracle,
                               "regions": {"5": [walked.regions("picked"), walked.regions("attended")]}}  # fmt: skip
@@ -356,7 +356,7 @@ def _random_subspace(unit: dict[str, Any]) -> dict[str, Any]:
     points = grid(natural, sizes["coarse"])  # as wide as the true subspace's
     walked = traverse(model, walk, drawn, points)
     steering = steer_by_index(model, walk, drawn, validation=validation, keep=sizes["keep"], walked=walked)
-    result = tested(model, _test_lists(unit, sizes["length"]), steering, generator(unit["seed"], "controls"))
+    result = try_steering(model, _test_lists(unit, sizes["length"]), steering, generator(unit["seed"], "controls"))
     return {name: result.restricted[name].astype(int).tolist() for name in ("unedited", "steered")}
 
 

@@ -179,8 +179,8 @@ def _heads(units: Sequence[Any], compositions: Any) -> list[Claim]:
                 one["rank"],
                 baseline=one["whole rank"],
                 chance=one["of"] / 2,
-                note=f"{_name(one['source'])} to {_name(one['destination'])}, z {one['z']:.1f} of {one['of']} components"
-                "; "
+                note=f"{_name(one['source'])} to {_name(one['destination'])}, z {one['z']:.1f} of {one['of']} "
+                "components; "
                 f"the baseline is the rank of the whole matrix, of {one['heads']} heads",
             )
         )
@@ -235,7 +235,8 @@ def _steering(units: Sequence[Any], searched: Any) -> list[Claim]:
             ">= 0.10",
             steered.value >= 0.10,
             note=f"told the right index (oracle), so no free gain; {before:.3f} to {after:.3f}, by seed {each}; top-1 "
-            f"of all tokens {top1[0]:.3f} to {top1[1]:.3f}; the baseline is told a wrong index; subspace chosen on training "
+            f"of all tokens {top1[0]:.3f} to {top1[1]:.3f}; the baseline is told a wrong index; subspace chosen on "
+            f"training "
             f"lists: {', '.join(unit['subspace'] for unit in units)}, training accuracy "
             f"{', '.join(format(unit['training'], '.2f') for unit in units)}",
         ),
@@ -285,8 +286,8 @@ def _edit(units: Sequence[Any]) -> list[Claim]:
             (gain.low, gain.high),
             0.0,
             0.0,
-            note=f"chosen on training lists: {chosen} ({shares}); perplexity of other text {plain:.2f} to {edited:.2f}; "
-            "a gain needs no oracle; reported whatever it is",
+            note=f"chosen on training lists: {chosen} ({shares}); perplexity of other text {plain:.2f} to "
+            f"{edited:.2f}; a gain needs no oracle; reported whatever it is",
         ),
         Claim(
             "and undone",

@@ -24,7 +24,7 @@ from explicate.mechanisms.channels.steering import (
     best_subspace,
     measured_lists,
     steer_by_index,
-    tested,
+    try_steering,
 )
 from explicate.mechanisms.channels.traverse import Traverse, grid, traverse
 
@@ -56,7 +56,7 @@ __all__ = [
     "rerun",
     "share_repeated",
     "steer_by_index",
-    "tested",
     "total_scores",
     "traverse",
+    "try_steering",
 ]

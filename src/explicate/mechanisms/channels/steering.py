@@ -1,6 +1,6 @@
 """Steering by index: the coordinates that make a model name the item at a given place of a list.
 
-They are chosen on training lists and tested on others. The index of the right answer is given to the steering, so a
+They are chosen on training lists and tried on others. The index of the right answer is given to the steering, so a
 gain shows that the subspace carries an index, and is no way to better answers; results say so (`uses_oracle`). Source:
 Merullo, Eickhoff, Pavlick (2024), "Talking Heads", section 6.
 """
@@ -131,7 +131,7 @@ def only(lists: LaundryLists, index: int) -> LaundryLists:
     return LaundryLists(kept, lists.length, lists.dropped)
 
 
-def tested(
+def try_steering(
     model: LanguageModel, lists: LaundryLists, steering: IndexSteering, rng: np.random.Generator
 ) -> LaundryListResult:
     """Steering on lists that it was not chosen on, with its controls.
