@@ -1,17 +1,22 @@
 """Mechanisms: what the parts of a language model do, found and tested by thousands of changes at once."""
 
 from explicate.mechanisms.attribution_patching import AttributionPatching, confirmed, estimate_patches
+from explicate.mechanisms.channels import ChannelSearch, ChannelSubspace
 from explicate.mechanisms.circuits import CircuitTest, check_circuit
 from explicate.mechanisms.direct_effects import DirectEffects, direct_effects_of
 from explicate.mechanisms.path_patching import PathPatching, patch_paths
 from explicate.mechanisms.subspace import AlignmentSearch, interchanged
 from explicate.mechanisms.sweeps import Sweep, effects_of, logits_of, sweep
+from explicate.mechanisms.weights import HeadWeights, fold_norms
 
 __all__ = [
     "AlignmentSearch",
     "AttributionPatching",
+    "ChannelSearch",
+    "ChannelSubspace",
     "CircuitTest",
     "DirectEffects",
+    "HeadWeights",
     "PathPatching",
     "Sweep",
     "check_circuit",
@@ -19,6 +24,7 @@ __all__ = [
     "direct_effects_of",
     "effects_of",
     "estimate_patches",
+    "fold_norms",
     "interchanged",
     "logits_of",
     "patch_paths",
