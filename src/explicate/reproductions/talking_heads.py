@@ -37,7 +37,7 @@ from explicate.mechanisms.channels import (
 )
 from explicate.mechanisms.channels.induction import induction_heads, losses_of_halves
 from explicate.mechanisms.path_patching import patch_paths
-from explicate.mechanisms.weights import HeadWeights, component_scores, composition_scores
+from explicate.mechanisms.weights import HeadWeights, Reading, component_scores, composition_scores
 from explicate.models import zoo
 from explicate.models.tiny.language import DecoderRecipe, train_decoder
 from explicate.models.tiny.planted_channel import planted_channel
@@ -188,6 +188,7 @@ def _named(unit: dict[str, Any]) -> dict[str, Any]:
     logits = model.predict(ids)
     right = [model.token_index(each.io) for each in task.prompts]
     effects, per_mover = [], []
+    first_lost, first_chosen = np.empty(0), [0]
     for mover in heads.movers:
         found = ChannelSearch().run(model, task, mover, weights)
         chosen = [layer * weights.heads + head for layer, head in heads.inhibitors if layer < mover[0]]
@@ -198,11 +199,22 @@ def _named(unit: dict[str, Any]) -> dict[str, Any]:
             per_mover.append({**own, **_rank_agreement(guess, lost, chosen), **_best(found, lost, weights)})
             if removal == "zero":
                 effects.append(lost[chosen])
+            if removal == "zero" and mover == heads.movers[0]:
+                first_lost, first_chosen = lost, chosen
+    mover = heads.movers[0]
+    ends = tuple(sorted({int(end - place) for who in ("io", "s1") for end, place in
+                         zip(task.places("end"), task.places(who), strict=True)}))  # fmt: skip
+    readings = {"offset 0": Reading("q"), "mean over offsets": Reading("q", ends),
+                "largest over offsets": Reading("q", ends, "max"),
+                "rotation-free": Reading("q", read="rotation-free")}  # fmt: skip
+    by_reading = {}
+    for name, reading in readings.items():
+        scores = component_scores(weights, mover, reading).component[: mover[0]].reshape(-1, weights.head_width)
+        by_reading[name] = _rank_agreement(scores, first_lost, first_chosen)["spearman"]
     average = np.mean(effects, axis=0)
     places = [np.unravel_index(place, average.shape) for place in np.argsort(-average, axis=None)[:DIMENSIONS]]
     chosen_parts = [[*heads.inhibitors[int(head)], int(number)] for head, number in places]
     few = _task(1000 + unit["seed"], sizes["total"])
-    mover = heads.movers[0]
     numbers = list(range(2 if unit["scale"] == "smoke" else 8))
     total = total_scores(model, weights, model.encode(few.texts), mover, few.places("io"), few.places("s1"),
                          heads=heads.inhibitors, components=numbers)  # fmt: skip
@@ -215,6 +227,7 @@ def _named(unit: dict[str, Any]) -> dict[str, Any]:
                       for layer, head in (*heads.movers, *heads.inhibitors)},
         "chosen": chosen_parts,
         "direct": per_mover,
+        "readings": by_reading,
         "total": {"spearman": agreed.spearman, "p": agreed.p_value, "count": agreed.count,
                   "largest": float(total.mean().max()), "largest with the mean left": float(total.mean("mean").max()),
                   "untouched": float(total.untouched.mean())},

@@ -122,6 +122,7 @@ def _heads(units: Sequence[Any], compositions: Any) -> list[Claim]:
     spearman, p = min(one["spearman"] for one in zero), max(one["p"] for one in zero)
     others = [one["spearman"] for unit in units for one in unit["direct"] if one["removal"] == "zero"]
     first = zero[0]
+    listed = ", ".join(f"{name} {value:.2f}" for name, value in units[0]["readings"].items())
     names = [[_name(place) for place in unit[key]] for key in ("movers", "inhibitors") for unit in units[:1]]
     same = sum(unit["inhibitors"][0] == units[0]["inhibitors"][0] for unit in units)
     claims = [
@@ -144,7 +145,7 @@ def _heads(units: Sequence[Any], compositions: Any) -> list[Claim]:
             f"(the same first inhibitor at {same} of {len(units)} seeds); first mover, {first['count']} components; "
             f"largest p {p:.1g}; all movers {min(others):.2f} to {max(others):.2f}; with means left "
             f"{left[0]['spearman']:.2f}; over all earlier heads {first['spearman of all heads']:.2f}; top-10 overlap "
-            f"{first['overlap']:.1f}; total instead of direct, "
+            f"{first['overlap']:.1f}; {listed}; total instead of direct, "
             f"largest 8: {units[0]['total']['spearman']:.2f}",
         ),
         Claim(
