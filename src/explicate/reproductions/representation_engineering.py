@@ -50,18 +50,18 @@ NEUTRAL = (
 )
 SIZES: dict[str, dict[str, int]] = {
     "full": {
-        "steps": 300,
+        "steps": 900,
         "modes": 300,
         "stories": 200,
-        "read": 120,
-        "screen": 8,
+        "read": 80,
+        "screen": 5,
         "candidates": 4,
-        "validation": 60,
+        "validation": 40,
         "test": 300,
-        "controls": 30,
-        "written": 16,
-        "ioi": 24,
-        "ioi test": 150,
+        "controls": 20,
+        "written": 12,
+        "ioi": 16,
+        "ioi test": 100,
     },
     "smoke": {
         "steps": 12,
@@ -163,7 +163,7 @@ def _states(unit: dict[str, Any]) -> dict[str, Any]:
 def _modes(unit: dict[str, Any]) -> dict[str, Any]:
     """Train, read the mode's direction at the middle layers, choose on validation stories, test on others."""
     sizes, seed = SIZES[unit["scale"]], unit["seed"]
-    recipe = DecoderRecipe(steps=sizes["steps"], batch=64, learning_rate=2e-3, seed=seed)
+    recipe = DecoderRecipe(steps=sizes["steps"], batch=32, learning_rate=3e-3, seed=seed, save_every=100)
     trained = train_decoder(planted.DECODER, planted.ModedDeductions(), recipe, name="moded-deduction")
     model = trained.model
     rng = generator(seed, "stories with a mode")
