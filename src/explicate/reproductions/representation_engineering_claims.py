@@ -96,9 +96,9 @@ def of_modes(records: Sequence[dict[str, Any]]) -> list[Claim]:
             measured=float(changes.max()),
             bar="< 0.05",
             met=bool(changes.max() < 0.05),
-            note=f"{_each(changes)}; the largest change by a single one is {np.abs(random - plain[:, None]).max():.3f}. The "
-            f"strengths are such that their opposite works too, with directions {', '.join(sizes)} times as long as the "
-            "activations, of which any does something",
+            note=f"{_each(changes)}; the largest by a single one is {np.abs(random - plain[:, None]).max():.3f}; "
+            "the strengths are such that their opposite works too, with directions "
+            f"{', '.join(sizes)} times as long as the activations, of which any does something",
         )
     )
     ranks = [_ranks(record["divergence"]) for record in records]
