@@ -37,7 +37,7 @@ class BindingStart:
     shared: float = 0.5
     look: float = 2.0
     match: float = 1.0
-    copied: float = 1.0
+    moved: float = 0.7
     written: float = 0.7
 
     def __call__(self, module: Any) -> Any:
@@ -63,23 +63,28 @@ class BindingStart:
 
         with torch.no_grad():
             embedding = module.get_input_embeddings().weight
-            own = apart(torch.randn(embedding.shape, generator=rng))
-            embedding.copy_(self.spread * (own + self.shared * width**0.5 * shared))
-            copied = [subspace() for _ in range(heads)]
+            words = apart(torch.randn(embedding.shape, generator=rng))
+            embedding.copy_(self.spread * (words + self.shared * width**0.5 * shared))
+            slow = (torch.arange(width // heads) % (width // heads // 2) >= self._quick(width // heads)).float()
+            own = [subspace() for _ in range(self.back)]
+            moved = [subspace() for _ in range(self.back)]
             for layer, block in enumerate(module.base_model.layers):
                 for head in range(heads):
                     part = slice(head * width // heads, (head + 1) * width // heads)
                     attention = block.self_attn
-                    values = copied[head] if layer == 0 else subspace()
-                    matched = subspace() if layer == 0 else copied[head]
-                    attention.v_proj.weight[part] = (self.copied if layer == 0 else self.written) * values
-                    attention.o_proj.weight[:, part] = self.written * values.T
-                    attention.q_proj.weight[part] = self.match * matched
-                    attention.k_proj.weight[part] = self.match * matched
                     if layer == 0 and head < self.back:
-                        query, key = self._looking_back(head + 1, width // heads, float(rope_base(config)))
+                        query, key = self._looking_back(head + 1, width // heads, rope_base(config))
                         attention.q_proj.weight[part] = query[:, None] * shared
                         attention.k_proj.weight[part] = key[:, None] * shared
+                        attention.v_proj.weight[part] = own[head]
+                        attention.o_proj.weight[:, part] = self.moved * moved[head].T
+                    elif layer > 0:
+                        number = (layer - 1) * heads + head
+                        asked, taken = number // self.back % self.back, number % self.back
+                        attention.q_proj.weight[part] = self.match * slow[:, None] * moved[asked]
+                        attention.k_proj.weight[part] = self.match * slow[:, None] * own[asked]
+                        attention.v_proj.weight[part] = moved[taken]
+                        attention.o_proj.weight[:, part] = self.written * own[taken].T
         return module
 
     def _looking_back(self, tokens: int, width: int, base: float) -> tuple[Any, Any]:
@@ -87,12 +92,16 @@ class BindingStart:
         import torch
 
         speeds = base ** (-torch.arange(0, width, 2) / width)
-        turned = (speeds * tokens)[: max(1, 3 * width // 16)]
+        turned = (speeds * tokens)[: self._quick(width)]
         query, key = torch.zeros(width), torch.zeros(width)
         query[: len(turned)] = self.look
         key[: len(turned)] = self.look * turned.cos()
         key[width // 2 : width // 2 + len(turned)] = self.look * turned.sin()
         return query, key
+
+    def _quick(self, width: int) -> int:
+        """How many pairs of a head's entries turn quickly: they tell neighbours apart, the others words."""
+        return max(1, 3 * width // 16)
 
 
 def rope_base(config: Any) -> float:
