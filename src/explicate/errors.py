@@ -42,6 +42,10 @@ class NonFiniteScoreError(ModelError, ValueError):
     """The model answered with NaN or an infinity."""
 
 
+class FoldingError(ModelError, ValueError):
+    """Weights with the norms folded in that do not give the model's logits."""
+
+
 class EndpointError(ModelError):
     """An address that is down, refuses the call, or breaks off; the message never holds the API key."""
 

@@ -100,7 +100,13 @@ def test_an_entry_is_complete_and_plausible(each) -> None:
 
 def test_built_systems() -> None:
     built = {each.name for each in systems() if each.state == "built"}
-    assert built == {"local-function-approximation", "explanation-disparities", "smooth-gradcampp", "fold-se"}
+    assert built == {
+        "local-function-approximation",
+        "explanation-disparities",
+        "smooth-gradcampp",
+        "fold-se",
+        "representation-engineering",
+    }
 
 
 def test_known_facts_of_some() -> None:

@@ -1,6 +1,8 @@
 """Models with closed forms, and explanations with chosen values."""
 
+import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,12 @@ from explicate import Attribution, TabularModel
 from explicate.core.provenance import Provenance
 
 Explained = Callable[..., Attribution]
+spec = importlib.util.spec_from_file_location(
+    "language_fixtures", Path(__file__).parents[1] / "models" / "language" / "conftest.py"
+)
+language = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(language)
+llama = language.llama
 
 
 @pytest.fixture

@@ -12,7 +12,13 @@ language = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(language)
 
 CAUSAL = language.CAUSAL
-causal, llama, gemma, bert = language.causal, language.llama, language.gemma, language.bert
+llama, gemma, bert = language.llama, language.gemma, language.bert
+
+
+@pytest.fixture(scope="module", params=language.LLAMA_SHAPED)
+def causal(request):
+    """Each architecture that the fast restart knows."""
+    return language.handle(request.param)
 
 
 @pytest.fixture(scope="session")

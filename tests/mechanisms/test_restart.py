@@ -71,6 +71,9 @@ def test_interventions_that_depend_on_what_is_there(causal, pair, way):
         (Scale("L2.mlp_out", 0.5),),
         (Steer("L0.attn_out@1,3", direction, 0.3),),
         (Steer("embed@2", direction, 0.1),),
+        (Steer("L0.resid_post", direction, 0.5),),
+        (Steer("L1.resid_pre", direction, -0.5, keep_norm=True), Steer("L1.resid_pre@-1", direction, 0.2)),
+        (Steer("L1.resid_mid", direction, 0.5, tokens="prompt"), Steer("L2.z.H1", rng.normal(size=8), 2.0)),
         (Project("L1.resid_post", direction, 2.0),),
         (Interchange("L1.resid_pre@-1", rng.normal(size=causal.width), lasting),),
         (Ablate("L2.z.H1"),),
@@ -87,6 +90,13 @@ def test_interventions_that_depend_on_what_is_there(causal, pair, way):
     values, found = under(causal, ids, variants, way)
     assert found.way == way
     np.testing.assert_allclose(values, naive(causal, ids, variants), atol=CLOSE)
+
+
+def test_what_is_meant_for_new_tokens_leaves_a_prompt_alone(llama, pair):
+    ids, _ = pair(llama)
+    values, found = under(llama, ids, [(Steer("L1.resid_pre", np.ones(llama.width), tokens="new"),)])
+    assert found.way == "one by one"
+    np.testing.assert_allclose(values[0], found.base, atol=CLOSE)
 
 
 def test_several_prompts_of_several_lengths(causal, pair):

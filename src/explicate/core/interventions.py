@@ -5,23 +5,37 @@ The arithmetic uses operators only, so the same objects work on numpy arrays and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from explicate.core.sites import Site
 from explicate.errors import InputError
 
+Tokens: TypeAlias = Literal["all", "prompt", "new"]
+
 
 @dataclass(frozen=True, eq=False)
 class Intervention:
-    """A change at one site."""
+    """A change at one site.
+
+    Parameters
+    ----------
+    site : where, with positions to change those tokens of the prompt only.
+    tokens : "all", only the "prompt"'s, or only "new" ones that come after it while the model writes or in a given
+        continuation.
+    """
 
     site: Site | str
+    tokens: Tokens = field(default="all", kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "site", Site.parse(self.site))
+        if self.tokens not in get_args(Tokens):
+            raise InputError(f"tokens {self.tokens!r} is unknown; use {', '.join(get_args(Tokens))}")
+        if self.tokens == "new" and self.address.positions is not None:
+            raise InputError(f"{self.site}: positions are those of the prompt; leave them out for tokens='new'")
 
     @property
     def address(self) -> Site:
@@ -93,13 +107,24 @@ class Ablate(Intervention):
 
 @dataclass(frozen=True, eq=False)
 class Steer(Intervention):
-    """Add a direction: h + strength v."""
+    """Add a direction: h + strength v; with `keep_norm` the sum gets the length that h had."""
 
     direction: Any = 0.0
     strength: float = 1.0
+    keep_norm: bool = False
 
     def apply(self, activation: Any) -> Any:
-        return activation + self.strength * like(self.direction, activation)
+        return added(activation, self.move(activation), self.keep_norm)
+
+    def move(self, activation: Any) -> Any:
+        """What is added: strength v, as an array of the kind of `activation`."""
+        width = np.shape(self.direction)[-1:]
+        if width not in ((), (1,), tuple(activation.shape[-1:])):
+            raise InputError(
+                f"{self.site}: a direction of width {width[0]} does not fit an activation of width "
+                f"{activation.shape[-1]}; is it from another model?"
+            )
+        return self.strength * like(self.direction, activation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +197,15 @@ class Edit(Intervention):
 
     def apply(self, activation: Any) -> Any:
         return activation + like(self.change, activation)
+
+
+def added(activation: Any, move: Any, keep_norm: bool) -> Any:
+    """The sum, with `keep_norm` of the length of `activation` along the last axis; a sum of zero stays."""
+    moved = activation + move
+    if not keep_norm:
+        return moved
+    length = (moved * moved).sum(-1)[..., None]
+    return moved * ((activation * activation).sum(-1)[..., None] / (length + (length == 0))) ** 0.5
 
 
 def like(value: Any, activation: Any) -> Any:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from explicate.core.explanation import Explanation
 from explicate.core.sites import Site
-from explicate.errors import InputError
+from explicate.errors import InputError, SiteError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,6 +145,7 @@ class Effects(Explanation):
     effect : the metric under the intervention less that of the untouched prompt.
     base_score : (sample,), the metric of the untouched prompt.
     source_score : (sample,), optional: that of the prompt whose activations were patched in.
+    there : (sample, ...), optional: False where a prompt has no such place; the effect is then 0 and means nothing.
     input_text : (sample, token), optional: the prompts' tokens; a position is a token's place in its prompt.
     """
 
@@ -196,28 +197,185 @@ class Effects(Explanation):
 
 
 class Direction(Explanation):
-    """A direction in activation space: `direction` (..., width). Directions add, subtract and scale."""
+    """Directions in activation space: `direction` (..., width). They add, subtract, scale and negate.
+
+    Variables
+    ---------
+    direction : (site, width) where each belongs to a site, named by the coordinate `site`; else any shape before width.
+    agreement : (site,), optional: share of the examples that lie on the direction's side.
+    cosine : (site,), optional: with the mean difference of the same examples.
+    typical_length : (site,), optional: mean length of the activations there, for relative sizes.
+    """
 
     kind: ClassVar[str] = "direction"
     main: ClassVar[str] = "direction"
     required: ClassVar[dict[str, tuple[str, ...]]] = {"direction": ()}
 
+    @property
+    def values(self) -> np.ndarray:
+        """The directions as an array (..., width)."""
+        return np.asarray(self.data["direction"].values, dtype=float)
+
+    @property
+    def sites(self) -> list[Site]:
+        """Where each direction belongs, in order."""
+        if "site" in self.data["direction"].coords:
+            return [Site.parse(str(text)) for text in np.atleast_1d(self.data["site"].values)]
+        if "site" in self.data.attrs:
+            return [Site.parse(str(self.data.attrs["site"]))]
+        raise InputError(f"this direction, made by {self.provenance.method}, belongs to no site; name one")
+
+    def at(self, *sites: Site | str) -> Direction:
+        """The directions of some sites only."""
+        known = [str(site) for site in self.sites]
+        for site in sites:
+            if str(Site.parse(site)) not in known:
+                raise SiteError(f"there is no direction for {site}; there are some for {', '.join(known)}")
+        return self.isel(site=[known.index(str(Site.parse(site))) for site in sites])
+
+    @property
+    def lengths(self) -> xr.DataArray:
+        """Euclidean length of each direction."""
+        return (self.data["direction"] ** 2).sum("width") ** 0.5
+
+    def unit(self) -> Direction:
+        """The same directions, of length one."""
+        if not bool((self.lengths > 0).all()):
+            raise InputError("a direction of zeros has no unit length; it was read from examples that do not differ")
+        return self._with(self.data["direction"] / self.lengths, stale=False)
+
+    def relative(self, share: float = 1.0) -> Direction:
+        """The same directions, of this share of the typical length of the activations at their sites."""
+        if "typical_length" not in self.data:
+            raise InputError("how long activations are at these sites is not known; read the direction from a model")
+        scaled = self.unit().data["direction"] * self.data["typical_length"] * share
+        return self._with(scaled, stale=False)
+
+    def cosine(self, other: Direction) -> xr.DataArray:
+        """Cosine with another's directions, site by site."""
+        self._alike(other)
+        lengths = self.lengths * other.lengths
+        return (self.data["direction"] * other.data["direction"]).sum("width") / lengths.where(lengths > 0)
+
     def __add__(self, other: Direction) -> Direction:
+        self._alike(other)
         return self._with(self.data["direction"] + other.data["direction"])
 
     def __sub__(self, other: Direction) -> Direction:
-        return self._with(self.data["direction"] - other.data["direction"])
+        return self + -1.0 * other
 
     def __mul__(self, factor: float) -> Direction:
-        return self._with(self.data["direction"] * factor)
+        return self._with(self.data["direction"] * factor, stale=factor <= 0)
 
     __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> Direction:
+        return self * (1.0 / divisor)
 
     def __neg__(self) -> Direction:
         return self * -1.0
 
-    def _with(self, array: xr.DataArray) -> Direction:
-        return Direction(self.data.assign(direction=array), self.provenance)
+    def _alike(self, other: Direction) -> None:
+        one, two = self.data["direction"], other.data["direction"]
+        if one.sizes != two.sizes or any(not one[dim].equals(two[dim]) for dim in one.dims if dim in one.coords):
+            raise InputError(
+                f"directions {dict(one.sizes)} and {dict(two.sizes)} do not belong to the same sites and width; "
+                "choose common ones with .at(...)"
+            )
+
+    def _with(self, array: xr.DataArray, stale: bool = True) -> Direction:
+        """Others in their place; what was found out about the old ones goes where it no longer holds."""
+        data = self.data.assign(direction=array.transpose(*self.data["direction"].dims))
+        return Direction(data.drop_vars(["agreement", "cosine"], errors="ignore") if stale else data, self.provenance)
+
+
+class DoseResponse(Explanation):
+    """What a model does as a direction is added with growing strength: `divergence` (strength, sample) and more.
+
+    Variables
+    ---------
+    divergence : (strength, sample), from the untouched prompt's next-token distribution, in nats.
+    entropy : (strength, sample), of the next-token distribution, in bits.
+    top : (strength, sample), the likeliest token.
+    answer_mass : (strength, sample, answer), optional: probability of each answer's first token.
+    correct : (sample,), optional: place of the right answer among the answers.
+    relative_size : (strength, site), length of what is added over that of the activations; NaN where not known.
+    neutral_loss : (strength, text), optional: nats a token on texts that have nothing to do with the task.
+    """
+
+    kind: ClassVar[str] = "dose-response"
+    main: ClassVar[str] = "divergence"
+    required: ClassVar[dict[str, tuple[str, ...]]] = {
+        "divergence": ("strength", "sample"),
+        "entropy": ("strength", "sample"),
+    }
+
+    @property
+    def strengths(self) -> np.ndarray:
+        """The strengths, in order."""
+        return np.asarray(self.data["strength"].values, dtype=float)
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether the right answer is the likeliest of the answers: bool (strength, sample)."""
+        shares = self._answers()
+        return np.asarray(shares.argmax(axis=-1) == self.data["correct"].values[None])
+
+    def masses(self, within: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Probability of the right answer and of all wrong ones together, each (strength, sample).
+
+        Parameters
+        ----------
+        within : among the answers only, so that the two add up to 1; False: among all tokens.
+        """
+        shares = self._answers()
+        own = np.take_along_axis(shares, self.data["correct"].values[None, :, None], axis=-1)[..., 0]
+        everything = shares.sum(axis=-1)
+        return (own / everything, 1 - own / everything) if within else (own, everything - own)
+
+    def flips(self, strength: float) -> tuple[int, int]:
+        """How many samples go from wrong to right, and from right to wrong, against strength 0."""
+        before, after = self.right[self.place(0.0)], self.right[self.place(strength)]
+        return int((~before & after).sum()), int((before & ~after).sum())
+
+    def place(self, strength: float) -> int:
+        """The place of a strength in the order."""
+        found = np.flatnonzero(np.isclose(self.strengths, strength, atol=1e-9))
+        if not len(found):
+            raise InputError(f"strength {strength:g} was not measured; there are {', '.join(map(str, self.strengths))}")
+        return int(found[0])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a strength: relative size, accuracy and flips, divergence, entropy, masses, perplexity."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {"strength": self.strengths}
+        if "relative_size" in self.data:
+            columns["relative size"] = self.data["relative_size"].values.max(axis=1)
+        for name, unit in (("divergence", "nats"), ("entropy", "bits")):
+            values = self.data[name].values
+            columns |= {
+                f"{name} ({unit})": values.mean(axis=1),
+                f"{name} variance": values.var(axis=1),
+                f"{name} median": np.median(values, axis=1),
+            }
+        if "answer_mass" in self.data and "correct" in self.data:
+            columns["accuracy"] = self.right.mean(axis=1)
+            if (self.strengths == 0).any():
+                flips = np.array([self.flips(strength) for strength in self.strengths])
+                columns |= {"wrong to right": flips[:, 0], "right to wrong": flips[:, 1]}
+            for within, where in ((True, "among answers"), (False, "of all tokens")):
+                for which, values in zip(("right", "wrong"), self.masses(within), strict=True):
+                    columns[f"{which} mass {where}"] = values.mean(axis=1)
+                    columns[f"{which} mass {where} variance"] = values.var(axis=1)
+        if "neutral_loss" in self.data:
+            columns["neutral perplexity"] = np.exp(self.data["neutral_loss"].values.mean(axis=1))
+        return pd.DataFrame(columns)
+
+    def _answers(self) -> np.ndarray:
+        if "answer_mass" not in self.data or "correct" not in self.data:
+            raise InputError("no answers were given, so none is right or wrong: give answers= and correct=")
+        return np.asarray(self.data["answer_mass"].values, dtype=float)
 
 
 class Narrative(Explanation):

@@ -47,6 +47,9 @@ class DirectEffects(Parameterised):
         import torch
 
         require_causal(model, self.name)
+        path = model.architecture.final_norm
+        if path and isinstance(model.module.base_model.get_submodule(path), torch.nn.LayerNorm):
+            raise CapabilityError(_refusal(model, "it takes out a mean and adds a shift"))
         ids = prompts(model, inputs)
         targets = resolved(model, ids, target)
         sites = self._sites(model)
@@ -90,11 +93,15 @@ class DirectEffects(Parameterised):
         base = readout.untouched()
         error = np.abs(shares.sum(axis=0) - base).max()
         if error > CLOSE * np.abs(shares).max():
-            raise CapabilityError(
-                f"the parts of {model.name!r} do not add up to its logits (they differ by {error:.2g}): its final norm "
-                "is more than a scale, or something follows it; patch the parts instead"
-            )
+            raise CapabilityError(_refusal(model, f"the sum differs by {error:.2g}"))
         return Measured(shares, base, None, readout.metric, readout.targets, "one by one", forwards=len(found.ids))
+
+
+def _refusal(model: LanguageModel, why: str) -> str:
+    return (
+        f"the parts of {model.name!r} do not add up to its logits ({why}): its final norm is more than a scale, or "
+        "something follows it; patch the parts instead"
+    )
 
 
 def direct_effects_of(model: LanguageModel, inputs: Any, *, target: Target = None) -> Circuit:

@@ -5,6 +5,7 @@ Every figure is of the token after a prompt's last one. A cut prompt gives the f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Metric: TypeAlias = Literal["logit", "logit-difference", "log-probability", "probability", "kl", "rank", "logits"]
 ALL_LOGITS: Literal["logits"] = "logits"
 """No figure but all logits; for `logits_of`."""
+Figures: TypeAlias = "Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]"
+"""Log-probabilities of the untouched prompts and of rows (row, vocabulary), and each row's prompt -> (row, figure)."""
 METRICS = ("logit", "logit-difference", "log-probability", "probability", "kl", "rank")
 LOGITS_AT_ONCE = 1 << 24
 TOKENS_OF_TARGETS = 2  # the most columns of the unembedding that a target needs
@@ -37,22 +40,29 @@ class Readout:
         "rank" of the target among all tokens, 0 for the likeliest (of a contrast: of its first).
     targets : tokens, (sample,) or (sample, 2).
     reference : states after the final norm of the untouched prompts, (sample, width).
+    figures : your own figures, several a row, in the place of the metric.
     """
 
     model: LanguageModel
     metric: Metric
     targets: Targets
     reference: torch.Tensor
+    figures: Figures | None = None
 
     @classmethod
     def of(
-        cls, model: LanguageModel, metric: Metric | None, targets: Targets | None, reference: torch.Tensor
+        cls,
+        model: LanguageModel,
+        metric: Metric | None,
+        targets: Targets | None,
+        reference: torch.Tensor,
+        figures: Figures | None = None,
     ) -> Readout:
         """Defaults filled in: the likeliest token of each untouched prompt; its logit, or a contrast's difference."""
         if targets is None:
             logits = cls(model, "logit", np.zeros(0, dtype=np.int64), reference).logits(reference)
             targets = np.asarray(logits.argmax(-1).cpu().numpy(), dtype=np.int64)
-        return cls(model, checked_metric(metric, targets), targets, reference)
+        return cls(model, checked_metric(metric, targets), targets, reference, figures)
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """All logits (row, vocabulary) of normed states (row, width)."""
@@ -60,7 +70,7 @@ class Readout:
 
     def values(self, states: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
         """The figures (row,) of normed states (row, width); differentiable but for the rank."""
-        if self.metric in ("logit", "logit-difference"):
+        if self._few_tokens:
             return self._differences(self._chosen(states, self._targets(states)[samples]))
         return self._from_logits(self.logits(states), samples)
 
@@ -70,7 +80,7 @@ class Readout:
 
         found: list[Array] = []
         size = max(1, LOGITS_AT_ONCE // self.model.output_count)
-        if self.metric in ("logit", "logit-difference"):
+        if self._few_tokens:
             size = max(size, len(states))
         with torch.no_grad():
             for start in range(0, len(states), size):
@@ -84,7 +94,7 @@ class Readout:
         import torch
 
         index = torch.as_tensor(samples, device=logits.device)
-        if self.metric in ("logit", "logit-difference"):
+        if self._few_tokens:
             targets = self._targets(logits)[index]
             found = self._differences(logits.gather(1, targets if targets.ndim == 2 else targets[:, None]))
         else:
@@ -95,15 +105,25 @@ class Readout:
         """The figures of the untouched prompts (sample,)."""
         return self.from_states(self.reference, np.arange(len(self.reference)))
 
+    @property
+    def _few_tokens(self) -> bool:
+        """Whether the logits of the targets alone are enough."""
+        return self.figures is None and self.metric in ("logit", "logit-difference")
+
+    def _before(self, samples: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities of the rows' untouched prompts (row, vocabulary)."""
+        own, which = samples.unique(return_inverse=True)
+        return self.logits(self.reference[own]).to(like.dtype).log_softmax(-1)[which]
+
     def _from_logits(self, logits: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
         if self.metric == ALL_LOGITS:
             return logits
         logits = logits.float() if logits.dtype.itemsize < 4 else logits
+        if self.figures is not None:
+            return self.figures(self._before(samples, logits), logits.log_softmax(-1), samples)
         targets = self._targets(logits)[samples]
         if self.metric == "kl":
-            own, which = samples.unique(return_inverse=True)
-            before = self.logits(self.reference[own]).to(logits.dtype).log_softmax(-1)[which]
-            after = logits.log_softmax(-1)
+            before, after = self._before(samples, logits), logits.log_softmax(-1)
             return (before.exp() * (before - after)).sum(-1).clamp(min=0)
         pair = targets if targets.ndim == 2 else targets[:, None]
         if self.metric == "rank":

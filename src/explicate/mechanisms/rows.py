@@ -99,9 +99,12 @@ def columns_of(site: Site, tokens: int) -> tuple[int, ...]:
 
 
 def restartable(intervention: Intervention, embed: bool) -> bool:
-    """Whether rows can hold an intervention: named sites inside the blocks, and the embedding where `embed` says so."""
+    """Whether rows can hold an intervention: named sites inside the blocks, and the embedding where `embed` says so.
+
+    All tokens of a row are its prompt's, so what is meant for new ones has no row.
+    """
     kind = intervention.address.kind
-    return kind in LAYERED or (kind == "embed" and embed)
+    return (kind in LAYERED or (kind == "embed" and embed)) and intervention.tokens != "new"
 
 
 def headed(kind: str) -> bool:

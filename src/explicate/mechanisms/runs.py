@@ -5,6 +5,7 @@ The run is one forward pass of the model itself, so what is kept is what the mod
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -136,8 +137,9 @@ def _keeper(recorded: dict[Site, torch.Tensor], site: Site) -> Any:
 
 def _watcher(found: Runs) -> Any:
     def watch(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        others = dict(kwargs)
-        stream = args[0] if args else others.pop("hidden_states")
+        names = list(inspect.signature(module.forward).parameters)[: len(args)]  # GPT-2 gives some by their place
+        others = {**dict(zip(names, args, strict=False)), **kwargs}
+        stream = others.pop(names[0] if names else "hidden_states")
         found.stream.append(stream.detach())
         alone = {name: _for_one(value, len(found.ids)) for name, value in others.items()}
         found.arguments.append({**alone, "past_key_values": None, "use_cache": False})

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from explicate.core.interventions import Intervention
+import numpy as np
+
+from explicate.core.interventions import Intervention, Steer, added
 from explicate.errors import InputError
 from explicate.mechanisms.rows import Row, Write, headed
 
@@ -37,17 +39,21 @@ def written(flat: torch.Tensor, changes: Sequence[tuple[Row, Write]], place: Pla
 def _written(flat: torch.Tensor, changes: Sequence[tuple[Row, Write]], place: Places) -> torch.Tensor:
     """At most one change of each row.
 
-    Values for whole tokens and values for single heads are each written by one operation, interventions that make a new
-    value from the old one row by row. Gradients flow through.
+    Values for whole tokens, values for single heads and added directions are each written by one operation, other
+    interventions that make a new value from the old one row by row. Gradients flow through.
     """
     import torch
 
     whole: list[tuple[list[int], torch.Tensor]] = []
     single: list[tuple[list[int], int, torch.Tensor]] = []
+    steered: list[tuple[list[int], Steer]] = []
     made: list[tuple[list[int], Write]] = []
     for row, write in changes:
         kept = [i for i, column in enumerate(write.positions) if row.first <= column < row.stop]
         tokens = [place(row, write.positions[i]) for i in kept]
+        if isinstance(write.change, Steer) and flat.ndim == 2 and np.ndim(write.change.direction) == 1:
+            steered.append((tokens, write.change))
+            continue
         if isinstance(write.change, Intervention):
             made.append((tokens, write))
             continue
@@ -65,9 +71,23 @@ def _written(flat: torch.Tensor, changes: Sequence[tuple[Row, Write]], place: Pl
         heads = torch.tensor([head for tokens, head, _ in single for _ in tokens], device=flat.device)
         values = torch.cat([values for _, _, values in single])
         flat = flat.index_put((index, heads), _fitting(values, flat.shape[2:], single[0][2]).to(flat.dtype))
+    for keep_norm in (False, True):
+        alike = [(tokens, change) for tokens, change in steered if change.keep_norm == keep_norm]
+        if alike:
+            flat = _steered(flat, alike, keep_norm)
     for tokens, write in made:
         flat = applied(flat, tokens, write)
     return flat
+
+
+def _steered(flat: torch.Tensor, changes: Sequence[tuple[list[int], Steer]], keep_norm: bool) -> torch.Tensor:
+    """Directions, each added to the tokens (token,) of one row."""
+    import torch
+
+    index = torch.tensor([token for tokens, _ in changes for token in tokens], device=flat.device)
+    moves = torch.stack([change.move(flat) for _, change in changes])
+    sizes = torch.tensor([len(tokens) for tokens, _ in changes], device=flat.device)
+    return flat.index_put((index,), added(flat[index], moves.repeat_interleave(sizes, dim=0), keep_norm))
 
 
 def applied(flat: torch.Tensor, tokens: list[int], write: Write) -> torch.Tensor:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from explicate.core.explanation import Explanation
-from explicate.core.kinds import Attribution, Circuit, Effects
+from explicate.core.kinds import Attribution, Circuit, DoseResponse, Effects
 from explicate.core.registry import register
-from explicate.report import pictures
+from explicate.report import kinds, pictures
 
 RESOLUTION = 130  # dots per inch of pictures
 SHOWN_INCH = 72  # pixels that an inch of a picture takes on a page
@@ -67,6 +67,13 @@ def effects(explanation: Effects) -> str:
 def circuit(explanation: Circuit) -> str:
     """A circuit: its sites' effects, and a line on where it came from."""
     body = picture(pictures.circuit(explanation), "effects of the circuit's sites")
+    return f'<div class="explanation">{body}{origin(explanation)}</div>'
+
+
+@register("dose-response", "fragments")
+def dose_response(explanation: DoseResponse) -> str:
+    """Doses and responses: the curves, and a line on where they came from."""
+    body = picture(kinds.dose_response(explanation), "accuracy, divergence and entropy over the strength")
     return f'<div class="explanation">{body}{origin(explanation)}</div>'
 
 

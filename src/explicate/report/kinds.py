@@ -1,4 +1,4 @@
-"""Plain pictures of the kinds that have none of their own: concepts, counterfactuals, directions, texts."""
+"""Plain pictures of the kinds that have none of their own: concepts, counterfactuals, directions, responses, texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explicate.core.kinds import Concepts, Counterfactuals, Direction, Narrative
+from explicate.core.kinds import Concepts, Counterfactuals, Direction, DoseResponse, Narrative
 from explicate.core.registry import register
 from explicate.errors import InputError
 from explicate.report.pictures import LOWERS, NEUTRAL, RAISES, new_axes
@@ -98,6 +98,26 @@ def direction(explanation: Direction, most: int = 30, ax: Axes | None = None) ->
     ax.bar(range(len(order)), values[order], color=[RAISES if values[j] > 0 else LOWERS for j in order])
     ax.set_xticks(range(len(order)), [str(j) for j in order], rotation=90, fontsize=7)
     ax.set_xlabel(f"the {len(order)} largest of {len(values)} coordinates; length {np.linalg.norm(values):.3g}")
+    return ax
+
+
+@register("dose-response", "pictures")
+def dose_response(explanation: DoseResponse, ax: Axes | None = None) -> Axes:
+    """Accuracy (or, without answers, nothing), divergence and entropy over the strength; divergence's axis is right."""
+    frame = explanation.to_frame()
+    ax = ax or new_axes(height=3.5)
+    lines = []
+    if "accuracy" in frame:
+        lines += ax.plot(frame["strength"], frame["accuracy"], color=RAISES, label="accuracy")
+        mass = frame["right mass among answers"]
+        lines += ax.plot(frame["strength"], mass, color=RAISES, linestyle="--", label="mass of the right answer")
+        ax.set_ylim(0, 1)
+    prices = ax.twinx() if lines else ax
+    for name, style in (("divergence (nats)", "-"), ("entropy (bits)", ":")):
+        lines += prices.plot(frame["strength"], frame[name], color=NEUTRAL, linestyle=style, label=name)
+    prices.set_ylim(bottom=0)
+    ax.set_xlabel("strength")
+    ax.legend(handles=lines, fontsize=8, frameon=False)
     return ax
 
 

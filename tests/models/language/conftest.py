@@ -13,7 +13,8 @@ LINES = [
     "Anna and Tom went to the park, and Tom gave a ball to Anna.",
     "Is the value 3.14 today? Nobody knows the value of the drink.",
 ]
-CAUSAL = ("llama", "mistral", "qwen2", "qwen3", "gemma3")
+LLAMA_SHAPED = ("llama", "mistral", "qwen2", "qwen3", "gemma3")
+CAUSAL = (*LLAMA_SHAPED, "gpt2")
 EVERY = (*CAUSAL, "bert")
 
 
@@ -79,6 +80,11 @@ def configuration(architecture, vocabulary):
             sliding_window=6,
             query_pre_attn_scalar=8,
             layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        )
+    if architecture == "gpt2":
+        names = {"intermediate_size": "n_inner", "max_position_embeddings": "n_positions"}
+        return transformers.GPT2Config(
+            **{names.get(name, name): value for name, value in shared.items()}, bos_token_id=1, eos_token_id=2
         )
     return transformers.BertConfig(**shared)
 

@@ -331,7 +331,11 @@ def weights_of(model):
 
 def test_an_edited_weight_comes_back_bit_by_bit(model):
     before = weights_of(model)
-    name = next(name for name, _ in model.module.named_parameters() if "layer" in name and name.endswith("weight"))
+    name = next(
+        name
+        for name, _ in model.module.named_parameters()
+        if ("layer" in name or "h.0" in name) and name.endswith("weight")
+    )
     shape = dict(model.module.named_parameters())[name].shape
     ids = model.encode(TEXTS)
     clean = model.predict(ids)

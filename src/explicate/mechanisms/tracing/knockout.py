@@ -7,7 +7,7 @@ Associations in Auto-Regressive Language Models", section 4.1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, ClassVar, TypeAlias
@@ -17,12 +17,12 @@ import xarray as xr
 
 from explicate.core.capabilities import Array
 from explicate.core.cost import measure, spend
-from explicate.core.interventions import Intervention
+from explicate.core.interventions import Intervention, like
 from explicate.core.kinds import Effects
 from explicate.core.method import Parameterised
 from explicate.core.sites import Site
 from explicate.core.targets import Target
-from explicate.errors import InputError
+from explicate.errors import InputError, SelectionError
 from explicate.mechanisms import rows
 from explicate.mechanisms.effects import Metric, Readout
 from explicate.mechanisms.places import Places
@@ -53,15 +53,42 @@ class Cut(Intervention):
     Parameters
     ----------
     site : scores of a layer at the query's position ("L3.scores@-1"), of one head or of all.
-    keys : token columns, counted from the first token.
+    keys : token columns, counted from the first token, negative ones from the last that is there.
     """
 
     keys: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.address.kind != "scores":
+            raise InputError(f"{self.site}: attention is cut at scores, such as L3.scores@-1")
+        if not self.keys:
+            raise InputError(f"{self.site}: name at least one token that is no longer to be read")
+
     def apply(self, activation: Any) -> Any:
-        cut = activation.clone() if hasattr(activation, "clone") else activation.copy()
-        cut[..., list(self.keys)] = float("-inf")
-        return cut
+        count = int(activation.shape[-1])
+        outside = [key for key in self.keys if not -count <= key < count]
+        if outside:
+            raise SelectionError(f"{self.site}: there is no key {outside[0]} among {count} tokens")
+        hidden = np.zeros(count)
+        hidden[list(self.keys)] = -np.inf
+        return activation + like(hidden, activation)
+
+
+def cuts(
+    layers: Iterable[int], queries: Sequence[int], keys: Sequence[int], heads: Sequence[int] | None = None
+) -> tuple[Cut, ...]:
+    """Hide keys from some tokens in a set of layers, in all heads or some: one intervention a site.
+
+    Raises
+    ------
+    InputError : when applied, a token that has no key left to read.
+    """
+    return tuple(
+        Cut(Site("scores", layer, head, tuple(queries)), tuple(keys))
+        for layer in layers
+        for head in (heads if heads is not None else (None,))
+    )
 
 
 @dataclass(frozen=True)

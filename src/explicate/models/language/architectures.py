@@ -2,9 +2,11 @@
 
 What the identities are depends on the norms, and each entry says so (`residual`):
 
-- "sum" (Llama, Gemma-3): `resid_mid = resid_pre + attn_out` and `resid_post = resid_mid + mlp_out`, because `attn_out`
-  and `mlp_out` are what a block *writes*. In Gemma-3 that is the output of the norm after the projection, so the heads
-  add up to the projection's output and `attn_out` is the post-norm of their sum; in Llama they add up to `attn_out`.
+- "sum" (Llama, Gemma-3, GPT-2): `resid_mid = resid_pre + attn_out` and `resid_post = resid_mid + mlp_out`, because
+  `attn_out` and `mlp_out` are what a block *writes*. In Gemma-3 that is the output of the norm after the projection, so
+  the heads add up to the projection's output and `attn_out` is the post-norm of their sum; in Llama they add up to
+  `attn_out`.
+  GPT-2 adds its learned positions after the embedding, so there the first `resid_pre` is `embed` plus those.
 - "normalised" (BERT): `resid_mid = norm(resid_pre + attn_out)` and `resid_post = norm(resid_mid + mlp_out)`.
 """
 
@@ -100,6 +102,19 @@ GEMMA_3 = Architecture(
     head_sum="before the norm",
 )
 
+GPT_2 = Architecture(
+    model_types=("gpt2",),
+    causal=True,
+    blocks="h",
+    attention="attn",
+    output_projection="attn.c_proj",
+    resid_mid=Tap("ln_2", "input", shared=True),
+    attn_out=Tap("attn", "output"),
+    mlp_act=Tap("mlp.c_proj", "input"),
+    mlp_out=Tap("mlp", "output"),
+    final_norm="ln_f",
+)
+
 BERT = Architecture(
     model_types=("bert",),
     causal=False,
@@ -124,7 +139,7 @@ def register_architecture(architecture: Architecture) -> Architecture:
     return architecture
 
 
-for _entry in (LLAMA, GEMMA_3, BERT):
+for _entry in (LLAMA, GEMMA_3, GPT_2, BERT):
     register_architecture(_entry)
 
 

@@ -5,8 +5,9 @@ What an intervention means during generation
 Positions count the tokens of each row's *prompt*: 0 is its first token, -1 its last, and they go on meaning those
 tokens while new ones are added. So an intervention with positions acts while the prompt is read, and at `k` and `v` in
 every later step too, because each step reads the prompt's keys and values again. One without positions acts on the
-prompt and on every new token. With a cache this gives the same tokens as running the whole text again at every step,
-because what a token has put into the cache was computed under the interventions and never changes.
+prompt and on every new token, or on one of the two where its `tokens` say so. With a cache this gives the same tokens
+as running the whole text again at every step, because what a token has put into the cache was computed under the
+interventions and never changes.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from explicate.core.interventions import Ablate, Edit, Intervention, Patch, Proj
 from explicate.core.sites import GLOBAL, Site
 from explicate.errors import InputError, SiteError
 from explicate.models.language import sites, tokens
-from explicate.models.language.positions import Handler, Selection
+from explicate.models.language.positions import Frame, Handler, Selection
 from explicate.models.language.token_model import TokenModel
 from explicate.models.language.tokens import Batch
 from explicate.runtime.fingerprint import digest
@@ -53,7 +53,7 @@ class OpenModel(TokenModel):
                 if isinstance(part, Edit):
                     stack.enter_context(self._edited(part))
                 else:
-                    sites.attach(self, part.address, _changer(part), stack)
+                    sites.attach(self, part.address, self._changer(part), stack)
             self._active.extend(parts)
             stack.callback(self._forget, parts)
             yield self
@@ -133,6 +133,19 @@ class OpenModel(TokenModel):
         finally:
             parameter.data = original  # the very tensor that was there, so every bit is as before
 
+    def _changer(self, part: Intervention) -> Handler:
+        def change(activation: torch.Tensor, selection: Selection) -> torch.Tensor | None:
+            if part.tokens == "all" or part.address.positions is not None:  # named positions are the prompt's
+                return part.apply(activation)  # type: ignore[no-any-return]
+            frame = self.frame or Frame.full(activation)
+            new = frame.after_prompt(selection, activation.shape[-2])
+            meant = new if part.tokens == "new" else ~new
+            if not bool(meant.any()):
+                return None
+            return Selection(valid=meant).only_valid(part.apply(activation), activation)
+
+        return change
+
     def _forget(self, parts: list[Intervention]) -> None:
         for part in parts:
             self._active.remove(part)
@@ -150,14 +163,6 @@ class Activations(dict[Site, Floats]):
             if site in self:
                 return self[site]
         raise SiteError(f"{key} was not captured; captured are {', '.join(map(str, self)) or 'no sites'}")
-
-
-def _changer(part: Intervention) -> Handler:
-    def change(activation: torch.Tensor, selection: Selection) -> torch.Tensor:
-        found: torch.Tensor = part.apply(activation)
-        return found
-
-    return change
 
 
 def _place(site: Site) -> tuple[int, int]:

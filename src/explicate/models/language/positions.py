@@ -121,6 +121,16 @@ class Frame:
             raise SelectionError(f"{site}: some of its positions are not computed here; name them one by one")
         return Selection(index)
 
+    def after_prompt(self, selection: Selection, columns: int) -> torch.Tensor:
+        """Which of the last `columns`, all selected, come after their row's prompt: (sample, position)."""
+        import torch
+
+        first = self.width - columns
+        index = selection.index
+        if index is None:
+            index = torch.arange(columns, device=self.starts.device)[None, :]
+        return index + first - self.starts[:, None] >= self.lengths[:, None]
+
     def tokens(self) -> Selection:
         """All tokens of each row, from the first on; padding comes last and is not valid."""
         import torch

@@ -139,7 +139,7 @@ def _head_hook(model: TokenModel, entries: list[tuple[Site, Handler]]) -> Any:
 
     def hook(module: Any, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor | None:
         frame = _frame(model, output)
-        weight = head_weights(module.weight, model.head_count)
+        weight = head_weights(linear_weight(module), model.head_count)
         written = torch.matmul(_split(args[0], model.head_count), weight.transpose(1, 2))
         new = written
         for site, handler in entries:
@@ -149,9 +149,17 @@ def _head_hook(model: TokenModel, entries: list[tuple[Site, Handler]]) -> Any:
     return hook
 
 
+def linear_weight(module: Any) -> torch.Tensor:
+    """The weight (output, input) of a linear map; GPT-2's own kind keeps it the other way round."""
+    from transformers.pytorch_utils import Conv1D
+
+    weight: torch.Tensor = module.weight
+    return weight.T if isinstance(module, Conv1D) else weight
+
+
 def head_weights(weight: torch.Tensor, heads: int) -> torch.Tensor:
     """The output projection (width, head * head width) cut by heads: (head, width, head width)."""
-    return weight.view(weight.shape[0], heads, -1).transpose(0, 1)
+    return weight.unflatten(1, (heads, -1)).transpose(0, 1)
 
 
 def _split(joined: torch.Tensor, heads: int) -> torch.Tensor:
