@@ -1,9 +1,11 @@
-"""First weights from which a small decoder learns to bind within a minute of one core.
+"""First weights from which a small decoder learns to bind within seconds.
 
-From usual first weights, heads that look a fixed number of tokens back and heads that match equal words take long to
-appear. Here the first layer's heads begin as the former, all later ones as the latter, and values are copied;
-what is done with them is left to training. Matching queries and keys, and copying values, are the start of Trockman and
-Kolter (2023), "Mimetic Initialization of Self-Attention Layers"; the positional heads are added here.
+From usual first weights it takes tens of minutes of one core until heads appear that look a fixed number of tokens back,
+and heads that match words. Here they are there from the start, for every pair of distances: the first layer's heads
+carry what stands one, two, ... tokens back; each later head looks for the word that one of them carries, and passes on
+what another of them carried there. Which of them serve a task, and how they work together, is left to training. That
+queries and keys match and that values copy is the start of Trockman and Kolter (2023), "Mimetic Initialization of
+Self-Attention Layers"; the distances are added here.
 """
 
 from __future__ import annotations
@@ -19,26 +21,25 @@ from explicate.runtime.seeds import derive_seed
 class BindingStart:
     """What `train_decoder(adapt=...)` takes so that training begins from such weights.
 
-    All words share one direction, from which positional heads make their queries and keys. The later layers' heads
-    match words in the subspace that the first layer's head of the same number copies.
+    All words share one direction, from which the first layer's heads make their queries and keys.
 
     Parameters
     ----------
     seed : of the weights.
     back : heads of the first layer that look back, the first by one token, the second by two, and so on.
     spread : of the embeddings' entries. shared : length of the direction that all words share, over the rest of it.
-    look, match, copied, written : gains of the positional heads, of queries and keys, of the first layer's values, and
-        of all outputs.
+    look, match : gains of queries and keys in the first layer, and in later ones.
+    moved, written : gains of the outputs there.
     """
 
     seed: int = 0
     back: int = 4
-    spread: float = 0.08
+    spread: float = 0.2
     shared: float = 0.5
     look: float = 2.0
-    match: float = 1.0
-    moved: float = 0.7
-    written: float = 0.7
+    match: float = 3.0
+    moved: float = 1.0
+    written: float = 0.4
 
     def __call__(self, module: Any) -> Any:
         """The module with these first weights."""
