@@ -19,6 +19,7 @@ from explicate.data.language.boxes import (
     DESIDERATA,
     FORMS,
     BoxesPairs,
+    BoxesPrompt,
     EncodedBoxes,
     Form,
     boxes_prompts,
@@ -184,6 +185,16 @@ def _right(model: LanguageModel, texts: EncodedBoxes) -> float:
     return float((model.predict(texts.ids).argmax(axis=1) == texts.answers).mean())
 
 
+def _answered(model: LanguageModel, prompts: list[BoxesPrompt], count: int) -> list[BoxesPrompt]:
+    """The first prompts that the model answers rightly, and others where they are too few.
+
+    Where the right answer has next to no probability, any change is a large share of it, and the mean tells nothing.
+    """
+    texts = encoded(prompts, model, spaced=True)
+    right = model.predict(texts.ids).argmax(axis=1) == texts.answers
+    return [prompts[i] for i in np.argsort(~right, kind="stable")[:count]]
+
+
 def _number(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
@@ -228,7 +239,7 @@ def _circuit(unit: dict[str, Any]) -> dict[str, Any]:
     size = SIZES[unit["scale"]]
     model = model_of(unit["model"], unit["seed"], unit["scale"])
     rng = generator(unit["seed"], "paths")
-    asked = boxes_prompts(size["paths"], rng, BOXES)
+    asked = _answered(model, boxes_prompts(4 * size["paths"], rng, BOXES), size["paths"])
     texts, others = encoded(asked, model, spaced=True), encoded(corrupted(asked, rng), model, spaced=True)
     drawn = others.label_places[np.arange(len(others)), rng.integers(BOXES, size=len(others))]
     source_places = {**_places(others), "first mention": drawn}

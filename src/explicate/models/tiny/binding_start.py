@@ -1,11 +1,11 @@
 """First weights from which a small decoder learns to bind within seconds.
 
-From usual first weights it takes tens of minutes of one core until heads appear that look a fixed number of tokens back,
-and heads that match words. Here they are there from the start, for every pair of distances: the first layer's heads
-carry what stands one, two, ... tokens back; each later head looks for the word that one of them carries, and passes on
-what another of them carried there. Which of them serve a task, and how they work together, is left to training. That
-queries and keys match and that values copy is the start of Trockman and Kolter (2023), "Mimetic Initialization of
-Self-Attention Layers"; the distances are added here.
+From usual first weights it takes tens of minutes of one core until heads appear that look a fixed number of tokens
+back, and heads that match words. Here they are there from the start, for every pair of distances: the first layer's
+heads carry what stands one, two, ... tokens back; each later head looks for the word that one of them carries, and
+passes on what another of them carried there. Which of them serve a task, and how they work together, is left to
+training. That queries and keys match and that values copy is the start of Trockman and Kolter (2023), "Mimetic
+Initialization of Self-Attention Layers"; the distances are added here.
 """
 
 from __future__ import annotations
