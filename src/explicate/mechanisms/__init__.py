@@ -3,6 +3,8 @@
 from explicate.mechanisms.attribution_patching import AttributionPatching, confirmed, estimate_patches
 from explicate.mechanisms.circuits import CircuitTest, check_circuit
 from explicate.mechanisms.direct_effects import DirectEffects, direct_effects_of
+from explicate.mechanisms.knobs import Knob, KnobTraining, LayerSearch
+from explicate.mechanisms.patchscope import Patchscope
 from explicate.mechanisms.path_patching import PathPatching, patch_paths
 from explicate.mechanisms.subspace import AlignmentSearch, interchanged
 from explicate.mechanisms.sweeps import Sweep, effects_of, logits_of, sweep
@@ -12,6 +14,10 @@ __all__ = [
     "AttributionPatching",
     "CircuitTest",
     "DirectEffects",
+    "Knob",
+    "KnobTraining",
+    "LayerSearch",
+    "Patchscope",
     "PathPatching",
     "Sweep",
     "check_circuit",
