@@ -106,6 +106,7 @@ def test_built_systems() -> None:
         "smooth-gradcampp",
         "fold-se",
         "representation-engineering",
+        "context-knob",
     }
 
 
