@@ -114,6 +114,7 @@ def test_built_systems() -> None:
         "prism",
         "representation-engineering",
         "evidence-of-meaning",
+        "context-knob",
     }
 
 

@@ -4,6 +4,8 @@ from explicate.mechanisms.attribution_patching import AttributionPatching, confi
 from explicate.mechanisms.channels import ChannelSearch, ChannelSubspace
 from explicate.mechanisms.circuits import CircuitTest, check_circuit
 from explicate.mechanisms.direct_effects import DirectEffects, direct_effects_of
+from explicate.mechanisms.knobs import Knob, KnobTraining, LayerSearch
+from explicate.mechanisms.patchscope import Patchscope
 from explicate.mechanisms.path_patching import PathPatching, patch_paths
 from explicate.mechanisms.probing import LinearProbe, ProbeSweep, Shards, capture_shards, layer_profile
 from explicate.mechanisms.subspace import AlignmentSearch, interchanged
@@ -19,7 +21,11 @@ __all__ = [
     "CircuitTest",
     "DirectEffects",
     "HeadWeights",
+    "Knob",
+    "KnobTraining",
+    "LayerSearch",
     "LinearProbe",
+    "Patchscope",
     "PathPatching",
     "ProbeSweep",
     "Shards",
