@@ -281,7 +281,8 @@ def _compositions(unit: dict[str, Any]) -> dict[str, Any]:
             "of": int(np.isfinite(scores.component).sum()), "z": float(np.nanmax(scores.z[source])),
             "whole rank": int((whole > whole[source]).sum()) + 1, "heads": int(whole.size),
         }  # fmt: skip
-    full = composition_scores(weights, ["q"], components=False).full["q"]
+    later = [mover[0]] if unit["scale"] == "smoke" else None
+    full = composition_scores(weights, ["q"], components=False, later=later).full["q"]
     known = full[np.isfinite(full)]
     record["whole"] = {"mean": float(known.mean()), "sd": float(known.std()), "null": weights.width**-0.5}
     return record

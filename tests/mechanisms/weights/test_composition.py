@@ -155,6 +155,16 @@ def test_heads_that_share_keys_count_once():
     assert not found.component
 
 
+def test_some_later_layers_alone():
+    weights = random_weights()
+    some, every = composition_scores(weights, ["v"], later=[2]), composition_scores(weights, ["v"])
+    np.testing.assert_array_equal(some.full["v"][:, :, 2], every.full["v"][:, :, 2])
+    assert np.isnan(some.full["v"][:, :, 1]).all()
+    assert some.tests == {"v": 2 * 4 * 4 * 2}
+    with pytest.raises(SiteError, match=r"L3\.H0"):
+        composition_scores(weights, later=[3])
+
+
 def test_what_is_refused():
     weights = random_weights()
     with pytest.raises(InputError, match=r"L2.H1 cannot feed L1.H0: layer 2 is not before layer 1"):
