@@ -105,7 +105,16 @@ def test_built_systems() -> None:
         "explanation-disparities",
         "smooth-gradcampp",
         "fold-se",
+        "concept-depth",
+        "successor-heads",
+        "prism",
         "representation-engineering",
+        "prism",
+        "wack",
+        "prism",
+        "representation-engineering",
+        "evidence-of-meaning",
+        "context-knob",
     }
 
 

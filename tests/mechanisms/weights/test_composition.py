@@ -70,7 +70,7 @@ def test_one_destination_equals_its_part_of_all(kind):
     np.testing.assert_allclose(one.component, every.component[kind][:, :, 2, 3], atol=1e-5)
     np.testing.assert_allclose(one.full, every.full[kind][:, :, 2, 3], atol=1e-5)
     weighted = component_scores(weights, (2, 3), kind)
-    sizes, _ = weights.written()
+    sizes, _ = weights.written
     mean = np.sqrt((sizes[:2] ** 2 * weighted.component[:2] ** 2).sum(-1) / (sizes[:2] ** 2).sum(-1))
     np.testing.assert_allclose(weighted.full[:2], mean)  # the whole score is its components'
 

@@ -160,7 +160,7 @@ def component_scores(
         raise InputError("the destination's layer 0 has no earlier layer; composition is defined for earlier sources")
     if decompose not in ("source", "destination", "both"):
         raise InputError(f"decompose {decompose!r} is unknown; use source, destination or both")
-    sizes, written = weights.written()
+    sizes, written = weights.written
     sizes, written = sizes[:layer], written[:layer]
     halves = [each[head] for each in reading.halves(weights, layer)]
     parts = reading.over_offsets([np.linalg.norm(written @ half, axis=-1) for half in halves])
@@ -240,7 +240,7 @@ def composition_scores(
     read: Read = "form",
 ) -> CompositionScores:
     """Score every pair of heads; the products of a later layer's heads with all earlier ones are one matrix product."""
-    sizes, written = weights.written()
+    sizes, written = weights.written
     layers, heads, rank = sizes.shape
     rows = written.reshape(layers * heads * rank, weights.width).astype(weights.query.dtype)
     weighting = sizes**2 / np.sum(sizes**2, axis=-1, keepdims=True)
