@@ -106,15 +106,15 @@ def test_built_systems() -> None:
         "smooth-gradcampp",
         "fold-se",
         "concept-depth",
+        "talking-heads",
         "successor-heads",
         "prism",
-        "representation-engineering",
-        "prism",
-        "wack",
-        "prism",
-        "representation-engineering",
-        "evidence-of-meaning",
+        "entity-tracking",
         "context-knob",
+        "representation-engineering",
+        "wack",
+        "evidence-of-meaning",
+        "attnattrib",
     }
 
 

@@ -34,7 +34,7 @@ class LowRankAdapters:
         try:
             from peft import LoraConfig, get_peft_model
         except ImportError as error:
-            raise MissingDependencyError("low-rank adapters need peft: pip install 'explicate[adapters]'") from error
+            raise MissingDependencyError("low-rank adapters need peft: pip install 'explicate[training]'") from error
         config = LoraConfig(r=self.rank, lora_alpha=self.scale, target_modules=list(self.modules), bias="none")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
