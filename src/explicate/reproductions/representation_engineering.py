@@ -34,7 +34,7 @@ from explicate.mechanisms.steering import (
 from explicate.models import zoo
 from explicate.models.language import LanguageModel
 from explicate.models.tiny import moded_deduction as planted
-from explicate.models.tiny.language import DecoderRecipe, train_decoder
+from explicate.models.tiny.language import DecoderRecipe, Trained, train_decoder
 from explicate.reproductions import representation_engineering_claims as claims
 from explicate.reproductions.claims import Claim, Context
 from explicate.runtime.runner import run
@@ -104,9 +104,15 @@ def reproduce(context: Context) -> Sequence[Claim]:
     found = _stage(context, "test", tests, ("read", "test", "controls", "written", "ioi", "ioi test"))
     worlds = [{"part": part, "seed": each} for part in ("states", "modes") for each in seeds]
     records = _stage(context, "worlds", worlds, ("steps", "modes", "stories"))
+    modes = records[len(seeds) :]
+    again = [
+        {"part": "shorter", "seed": each, "site": mode["site"], "norm kept": mode["norm kept"]}
+        for each, mode in zip(seeds, modes, strict=True)
+    ]
+    shorter = _stage(context, "shorter", again, ("steps", "modes", "stories"))
     return [
         *claims.of_states(records[: len(seeds)]),
-        *claims.of_modes(records[len(seeds) :]),
+        *claims.of_modes(modes, shorter),
         *claims.of_deductions(table, choice, dict(zip(parts, found, strict=True)), sizes, len(layers)),
         *claims.of_names(found[-1]),
     ]
@@ -132,6 +138,7 @@ def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
     parts = {
         "states": _states,
         "modes": _modes,
+        "shorter": _shorter,
         "table": _table,
         "choice": _choice,
         "test": _test,
@@ -170,12 +177,8 @@ def _modes(unit: dict[str, Any]) -> dict[str, Any]:
     Layer, strength and whether the norm is kept are those whose worse margin is best: of the strength over 0.90, and of
     its opposite under 0.40.
     """
-    sizes, seed = SIZES[unit["scale"]], unit["seed"]
-    recipe = DecoderRecipe(steps=sizes["steps"], batch=64, learning_rate=2e-3, seed=seed, save_every=100)
-    trained = train_decoder(planted.DECODER, planted.ModedDeductions(), recipe, name="moded-deduction")
+    trained, reading, validation, test = _moded(unit)
     model = trained.model
-    rng = generator(seed, "stories with a mode")
-    reading, validation, test = (planted.deductions(rng, sizes[name]) for name in ("modes", "stories", "stories"))
     marked = {mode: [story.prompt(mode) for story in reading] for mode in (planted.SOLVE, planted.GUESS)}
     read = read_directions(model, marked[planted.SOLVE], marked[planted.GUESS], layers=PLANTED_LAYERS)
     best = (-np.inf, "", False, 0.0)
@@ -217,6 +220,34 @@ def _modes(unit: dict[str, Any]) -> dict[str, Any]:
         "halves": float(apart.values[0]),
         "relative size": float(response["relative_size"].sel(strength=strength).max()),
     }
+
+
+def _shorter(unit: dict[str, Any]) -> dict[str, Any]:
+    """The same site at strength 1, the mean difference itself, and random directions of that length."""
+    trained, reading, _, test = _moded(unit)
+    marked = ([story.prompt(mode) for story in reading] for mode in (planted.SOLVE, planted.GUESS))
+    direction = read_directions(trained.model, *marked, sites=[unit["site"]])
+    kept = unit["norm kept"]
+    response = _answered(trained.model, test, direction, (-1.0, 0.0, 1.0), keep_norm=kept)
+    opposite, plain, steered = response.masses()[0].mean(axis=1).tolist()
+    random = [
+        float(_answered(trained.model, test, random_direction(direction, n), (1.0,), keep_norm=kept).masses()[0].mean())
+        for n in range(RANDOM)
+    ]
+    size = float(response["relative_size"].sel(strength=1.0).max())
+    return {"opposite": opposite, "plain": plain, "steered": steered, "random": random, "relative size": size}
+
+
+def _moded(
+    unit: dict[str, Any],
+) -> tuple[Trained, list[planted.Deduction], list[planted.Deduction], list[planted.Deduction]]:
+    """A trained decoder, and stories to read from, to choose on and to test on."""
+    sizes, seed = SIZES[unit["scale"]], unit["seed"]
+    recipe = DecoderRecipe(steps=sizes["steps"], batch=64, learning_rate=2e-3, seed=seed, save_every=100)
+    trained = train_decoder(planted.DECODER, planted.ModedDeductions(), recipe, name="moded-deduction")
+    rng = generator(seed, "stories with a mode")
+    reading, validation, test = (planted.deductions(rng, sizes[name]) for name in ("modes", "stories", "stories"))
+    return trained, reading, validation, test
 
 
 def _answered(

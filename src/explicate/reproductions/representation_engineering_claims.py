@@ -49,8 +49,8 @@ def of_states(records: Sequence[dict[str, Any]]) -> list[Claim]:
     ]
 
 
-def of_modes(records: Sequence[dict[str, Any]]) -> list[Claim]:
-    """Decoders with a planted mode."""
+def of_modes(records: Sequence[dict[str, Any]], shorter: Sequence[dict[str, Any]]) -> list[Claim]:
+    """Decoders with a planted mode; `shorter` are the same at strength 1."""
     found = []
     plain, steered, opposite = (
         np.array([record[name] for record in records]) for name in ("plain", "steered", "opposite")
@@ -64,6 +64,7 @@ def of_modes(records: Sequence[dict[str, Any]]) -> list[Claim]:
         for record in records
     ]
     sizes = [f"{record['relative size']:.1f}" for record in records]
+    short = [f"{abs(np.mean(record['random']) - record['plain']):.3f}" for record in shorter]
     halves = [f"{record['halves']:.2f}" for record in records]
     about = (
         f"accuracy of drawn answers, that is the mass of the right one; {records[0]['weights'] / 1e6:.1f} M weights; "
@@ -98,7 +99,9 @@ def of_modes(records: Sequence[dict[str, Any]]) -> list[Claim]:
             met=bool(changes.max() < 0.05),
             note=f"{_each(changes)}; the largest by a single one is {np.abs(random - plain[:, None]).max():.3f}; "
             "the strengths are such that their opposite works too, with directions "
-            f"{', '.join(sizes)} times as long as the activations, of which any does something",
+            f"{', '.join(sizes)} times as long as the activations, of which any does something: at strength 1 ("
+            f"{_shown(shorter, 'relative size')}) random ones change it by {', '.join(short)}, R-C solves "
+            f"{_shown(shorter, 'steered')} and its opposite {_shown(shorter, 'opposite')}",
         )
     )
     ranks = [_ranks(record["divergence"]) for record in records]
@@ -274,6 +277,10 @@ def _monotone(values: Sequence[float]) -> float:
         run = 0 if now == 0 else run + 1 if now == before else 1
         longest = max(longest, run)
     return longest * (GRID[1] - GRID[0])
+
+
+def _shown(records: Sequence[dict[str, Any]], name: str) -> str:
+    return ", ".join(f"{record[name]:.2f}" for record in records)
 
 
 def _each(values: Any) -> str:
