@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Direction,
         Effects,
         Narrative,
+        Profile,
         Rules,
     )
     from explicate.core.registry import register
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
     from explicate.evaluation.comparison import compare
     from explicate.evaluation.metric import evaluate
     from explicate.mechanisms import (
+        LinearProbe,
+        capture_shards,
         check_circuit,
         effects_of,
         estimate_patches,
+        layer_profile,
         patch_paths,
         sweep,
     )
@@ -59,6 +63,7 @@ _HOMES = {
     "Effects": "explicate.core.kinds",
     "Explanation": "explicate.core.explanation",
     "Narrative": "explicate.core.kinds",
+    "Profile": "explicate.core.kinds",
     "Rules": "explicate.core.kinds",
     "Site": "explicate.core.sites",
     "LanguageModel": "explicate.models.language",
@@ -69,6 +74,9 @@ _HOMES = {
     "TabularModel": "explicate.models.tabular",
     "TorchTabularModel": "explicate.models.torch_tabular",
     "VisionModel": "explicate.models.vision",
+    "LinearProbe": "explicate.mechanisms",
+    "capture_shards": "explicate.mechanisms",
+    "layer_profile": "explicate.mechanisms",
     "estimate_patches": "explicate.mechanisms",
     "check_circuit": "explicate.mechanisms",
     "compare": "explicate.evaluation.comparison",
@@ -101,9 +109,11 @@ __all__ = [
     "Explanation",
     "Interchange",
     "LanguageModel",
+    "LinearProbe",
     "LocalChat",
     "Narrative",
     "Patch",
+    "Profile",
     "Project",
     "RemoteChat",
     "Rules",
@@ -115,6 +125,7 @@ __all__ = [
     "TorchTabularModel",
     "VisionModel",
     "__version__",
+    "capture_shards",
     "check_circuit",
     "compare",
     "dose_response",
@@ -122,6 +133,7 @@ __all__ = [
     "estimate_patches",
     "evaluate",
     "explain",
+    "layer_profile",
     "load",
     "load_model",
     "open_chat",

@@ -105,8 +105,11 @@ def test_built_systems() -> None:
         "explanation-disparities",
         "smooth-gradcampp",
         "fold-se",
+        "concept-depth",
         "representation-engineering",
         "context-knob",
+        "prism",
+        "wack",
     }
 
 

@@ -15,7 +15,7 @@ TARGET = 11
 LAYERS, HEADS = 3, 4
 
 
-def naive(model, ids, source, sender, receivers, position, freeze_mlps=False):
+def naive(model, ids, source, sender, receivers, position, freeze_mlps=False, read=None):
     """One path by the definition: all heads frozen at the sender's position and after it."""
     tokens = ids.shape[1]
     later = tuple(range(position % tokens, tokens))
@@ -23,7 +23,8 @@ def naive(model, ids, source, sender, receivers, position, freeze_mlps=False):
     frozen += [Site("mlp_out", layer, None, later) for layer in range(LAYERS)] if freeze_mlps else []
     own = model.capture(ids, frozen)
     layer, head = sender
-    value = model.capture(source, [Site("z", layer, head, (position,))])[Site("z", layer, head, (position,))]
+    there = Site("z", layer, head, (position if read is None else read,))
+    value = model.capture(source, [there])[there]
     still = [Patch(site, own[site]) for site in frozen if site.kind == "z" or site.layer >= layer]
     changed = own[Site("z", layer, None, later)].copy()
     changed[:, head, 0] = value[:, 0]
@@ -59,6 +60,27 @@ def test_every_sender_equals_the_two_passes(causal, pair, receivers, position, f
     assert np.abs(found.values).max() > 1e-3
     if receivers != ["logits"]:
         assert not found.values[:, 2].any()  # nothing comes after the last layer's heads but the logits
+
+
+@pytest.mark.parametrize(("receivers", "position", "read"), [("L2.v.H1", 2, 5), ("L2.k", -1, 3), ("L1.v.H0", 4, 0)])
+def test_the_source_may_be_read_elsewhere(causal, pair, receivers, position, read):
+    ids, source = pair(causal)
+    options = {"receivers": receivers, "position": position, "target": TARGET}
+    found = patch_paths(causal, ids, source, source_position=read, **options)
+    longer = pair(causal, 10)[1]
+    other = patch_paths(causal, ids, longer, source_position=read, **options)
+    base = causal.predict(ids)[:, TARGET]
+    for layer, head in [(0, 0), (0, 3), (1, 2)]:
+        for result, given in ((found, source), (other, longer)):
+            if layer < Site.parse(receivers).layer:
+                expected = naive(causal, ids, given, (layer, head), [receivers], position, read=read) - base
+                np.testing.assert_allclose(result.values[:, layer, head], expected, atol=1e-4)
+    both = patch_paths(
+        causal, np.concatenate([ids, source]), np.concatenate([source, ids]), receivers=receivers,
+        position=(position, 1), source_position=(read, 6), target=TARGET,
+    )  # fmt: skip
+    second = patch_paths(causal, source, ids, receivers=receivers, position=1, source_position=6, target=TARGET)
+    np.testing.assert_allclose(both.values, np.concatenate([found.values, second.values]), atol=2e-5)
 
 
 def test_the_model_s_own_blocks_give_the_same(llama, pair, monkeypatch):

@@ -23,6 +23,7 @@ from explicate.runtime.statistics import (
     paired_difference,
     proportion_interval,
     t_interval,
+    unpaired_difference,
     wilcoxon_signed_rank,
     wilson_interval,
 )
@@ -327,3 +328,25 @@ def test_undefined_values_are_refused(make: Any, bad: float) -> None:
 def test_what_has_no_answer_is_refused(call: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_an_unpaired_difference_has_the_two_samples_own_errors():
+    rng = np.random.Generator(np.random.PCG64(1))
+    one, two = rng.normal(1.0, 1.0, 400), rng.normal(0.5, 2.0, 100)
+    found = unpaired_difference(one, two)
+    assert found.value == pytest.approx(one.mean() - two.mean())
+    expected = math.sqrt(one.var() / 400 + two.var() / 100)
+    assert found.standard_error == pytest.approx(expected, rel=0.1)
+    mirrored = unpaired_difference(two, one)
+    assert mirrored.value == pytest.approx(-found.value)
+
+
+def test_an_unpaired_difference_resamples_clusters_whole():
+    one, two = np.repeat([0.0, 1.0, 2.0, 3.0], 25), np.repeat([0.0, 1.0, 2.0, 3.0], 25)
+    names = [str(value) for value in one]
+    loose = unpaired_difference(one, two)
+    tight = unpaired_difference(one, two, clusters=(names, names))
+    assert tight.clusters == 8
+    assert tight.high - tight.low > 3 * (loose.high - loose.low)
+    with pytest.raises(InputError, match="cluster labels"):
+        unpaired_difference(one, two, clusters=(names[1:], names))

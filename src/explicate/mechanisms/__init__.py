@@ -6,6 +6,7 @@ from explicate.mechanisms.direct_effects import DirectEffects, direct_effects_of
 from explicate.mechanisms.knobs import Knob, KnobTraining, LayerSearch
 from explicate.mechanisms.patchscope import Patchscope
 from explicate.mechanisms.path_patching import PathPatching, patch_paths
+from explicate.mechanisms.probing import LinearProbe, ProbeSweep, Shards, capture_shards, layer_profile
 from explicate.mechanisms.subspace import AlignmentSearch, interchanged
 from explicate.mechanisms.sweeps import Sweep, effects_of, logits_of, sweep
 
@@ -18,14 +19,19 @@ __all__ = [
     "KnobTraining",
     "LayerSearch",
     "Patchscope",
+    "LinearProbe",
     "PathPatching",
+    "ProbeSweep",
+    "Shards",
     "Sweep",
+    "capture_shards",
     "check_circuit",
     "confirmed",
     "direct_effects_of",
     "effects_of",
     "estimate_patches",
     "interchanged",
+    "layer_profile",
     "logits_of",
     "patch_paths",
     "sweep",

@@ -63,7 +63,7 @@ class FusedBlocks:
         self.runs = runs
         self.model = runs.model
         self.last = runs.layers - 1
-        self.blocks = [_Block(self.model, layer) for layer in range(runs.layers)]
+        self.blocks = [Block(self.model, layer) for layer in range(runs.layers)]
 
     def states(
         self, rows: Sequence[Row], record: Sequence[Site] = (), stop: int | None = None
@@ -139,7 +139,7 @@ def _ends(groups: Sequence[Group], device: Any) -> torch.Tensor:
     )
 
 
-class _Block:
+class Block:
     """The modules of one block, by what they do."""
 
     def __init__(self, model: LanguageModel, layer: int) -> None:
@@ -201,7 +201,7 @@ class _Pass:
         out = self.tap("attn_out", out)
         stream = self.tap("resid_mid", stream + out)
         normal = block.norm_mlp(stream)
-        inner = self.tap("mlp_act", _product(mlp.act_fn(mlp.gate_proj(normal)), mlp.up_proj(normal)))
+        inner = self.tap("mlp_act", product(mlp.act_fn(mlp.gate_proj(normal)), mlp.up_proj(normal)))
         out = mlp.down_proj(inner)
         if block.after_mlp is not None:
             out = block.after_mlp(out)
@@ -264,9 +264,9 @@ class _Pass:
         columns = torch.cat(
             [torch.arange(g.rows[0].first, g.rows[0].stop, device=normal.device).repeat(g.active) for g in self.groups]
         )
-        k = _rotated(k, cosine[columns, None], sine[columns, None])
+        k = rotated(k, cosine[columns, None], sine[columns, None])
         columns = columns if ends is None else columns[ends]
-        q = _rotated(q, cosine[columns, None], sine[columns, None])
+        q = rotated(q, cosine[columns, None], sine[columns, None])
         repeat = q.shape[1] // k.shape[1] if {"k", "v"} & self.kinds else 1
         if repeat > 1:  # one head's key is changed, although several heads share it
             k, v = k.repeat_interleave(repeat, dim=1), v.repeat_interleave(repeat, dim=1)
@@ -334,7 +334,7 @@ class _Pass:
         return out
 
 
-def _product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+def product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Without gradients the product takes the place of `first`: mapping new memory costs more."""
     return first * second if first.requires_grad or second.requires_grad else first.mul_(second)
 
@@ -356,7 +356,7 @@ def _last_of(row: Row, write: Write) -> Write:
     return Write(write.kind, write.layer, write.head, (row.stop - 1,), write.change[at : at + 1])
 
 
-def _rotated(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+def rotated(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
     import torch
 
     first, second = x.chunk(2, dim=-1)

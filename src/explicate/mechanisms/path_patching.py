@@ -60,6 +60,7 @@ class PathPatching(Parameterised):
     ----------
     receivers : inputs of later heads, "L9.q.H6", "L9.v" (all heads), ..., all replaced together; or "logits".
     position : of senders and receivers, counted in each prompt, negative from the end; the one that is patched.
+    source_position : where in each source the senders' values are read; None: at `position`.
     layers : of the senders; None: all.
     freeze_mlps : hold the MLPs still too, so that only the residual stream carries the path.
     metric : see `Sweep`.
@@ -72,6 +73,7 @@ class PathPatching(Parameterised):
     layers: tuple[int, ...] | None = None
     freeze_mlps: bool = False
     metric: Metric | None = None
+    source_position: int | tuple[int, ...] | None = None
 
     def run(self, model: LanguageModel, inputs: Any, source: Any, target: Target = None) -> Effects:
         """Path effects (sample, layer, head); 0 for heads that no receiver comes after.
@@ -93,6 +95,7 @@ class PathPatching(Parameterised):
         places = Places.of(model, "head_out", self.layers, "each", position, lengths)
         receivers = self._receivers(model)
         columns = self._columns(ids, given, receivers)
+        read = self._read(given)
         way = fastest_way(model)
         if way == "one by one":
             raise InputError(
@@ -106,7 +109,7 @@ class PathPatching(Parameterised):
                 for batch in batches(ids[same], given[same]):
                     numbers = same[batch.numbers]
                     own = None if targets is None else targets[numbers]
-                    paths = _Paths(self, model, batch, places, receivers, int(column), way)
+                    paths = _Paths(self, model, batch, places, receivers, int(column), read[numbers], way)
                     parts.append((numbers, paths.measured(own)))
         found = joined(parts)
         return effects(self, model, ids, found, places, cost, source=given)
@@ -129,20 +132,21 @@ class PathPatching(Parameterised):
     def _columns(self, ids: Array, given: Array, receivers: tuple[Site, ...]) -> Array:
         """The column of each prompt."""
         lengths, others = tokens.lengths_of(ids), tokens.lengths_of(given)
-        asked = self.position if isinstance(self.position, tuple) else (self.position,) * len(ids)
-        if len(asked) != len(ids):
-            raise InputError(f"{len(asked)} positions for {len(ids)} prompts; give one for each, or one for all")
-        columns = np.empty(len(ids), dtype=np.int64)
-        for i, position in enumerate(asked):
-            aligned((position,), "z", lengths[i : i + 1], others[i : i + 1])
-            columns[i] = rows.columns_of(Site("z", 0, None, (position,)), int(lengths[i]))[0]
-            rows.columns_of(Site("z", 0, None, (position,)), int(others[i]))
+        if self.source_position is None:
+            for i, position in enumerate(_for_each(self.position, len(ids))):
+                aligned((position,), "z", lengths[i : i + 1], others[i : i + 1])
+        columns = _columns_at(self.position, lengths)
         if receivers == (LOGITS,) and (columns != lengths - 1).any():
             raise InputError(
                 "with all heads frozen only the last position reaches the logits; name the queries, keys or values "
                 "that receive at an earlier one"
             )
         return columns
+
+    def _read(self, given: Array) -> Array:
+        """The column of each source."""
+        position = self.position if self.source_position is None else self.source_position
+        return _columns_at(position, tokens.lengths_of(given))
 
 
 def patch_paths(
@@ -152,6 +156,7 @@ def patch_paths(
     *,
     receivers: str | Sequence[str | Site] = "logits",
     position: int | Sequence[int] = -1,
+    source_position: int | Sequence[int] | None = None,
     layers: Sequence[int] | None = None,
     freeze_mlps: bool = False,
     target: Target = None,
@@ -165,7 +170,26 @@ def patch_paths(
         None if layers is None else tuple(int(layer) for layer in layers),
         freeze_mlps,
         metric,
+        source_position
+        if source_position is None or isinstance(source_position, int)
+        else tuple(int(p) for p in source_position),
     ).run(model, inputs, source, target)
+
+
+def _for_each(position: int | tuple[int, ...], count: int) -> tuple[int, ...]:
+    asked = position if isinstance(position, tuple) else (position,) * count
+    if len(asked) != count:
+        raise InputError(f"{len(asked)} positions for {count} prompts; give one for each, or one for all")
+    return asked
+
+
+def _columns_at(position: int | tuple[int, ...], lengths: Array) -> Array:
+    """The columns that positions mean in prompts of these lengths."""
+    asked = _for_each(position, len(lengths))
+    found = [
+        rows.columns_of(Site("z", 0, None, (p,)), int(length))[0] for p, length in zip(asked, lengths, strict=True)
+    ]
+    return np.array(found, dtype=np.int64)
 
 
 class _Paths:
@@ -179,10 +203,11 @@ class _Paths:
         places: Places,
         receivers: tuple[Site, ...],
         column: int,
+        read: Array,
         way: Way,
     ) -> None:
         self.method, self.model, self.receivers, self.way = method, model, receivers, way
-        self.count, self.column = len(batch.ids), column
+        self.count, self.column, self.read = len(batch.ids), column, read
         self.batch = batch
         self.senders = [(layer, head) for layer in places.layers for head in places.heads or ()]
         self.forwards = 2.0 * self.count
@@ -195,14 +220,12 @@ class _Paths:
         # the model's own blocks run all columns, so the heads of those after the sender must be frozen there too
         frozen = (self.column,) if self.way == "fused" else tuple(range(self.column, tokens_))
         kinds = ("z", "mlp_out") if self.method.freeze_mlps else ("z",)
-        layers = range(self.model.layer_count)
-        record = [Site(kind, layer, None, frozen) for kind in kinds for layer in layers]
         with torch.no_grad():
-            base, own, other = self._runs(record)
+            base, own, sent, other = self._runs(kinds, frozen)
             readout = Readout.of(self.model, self.method.metric, targets, base.state)
             untouched_scores = readout.untouched()
             values = np.repeat(untouched_scores[None], len(self.senders), axis=0)
-            first = self._first_pass(base, own, other.recorded, frozen)
+            first = self._first_pass(base, own, sent, frozen)
             engine = engine_for(base, self.way)
             direct = self.receivers == (LOGITS,)
             last = None if direct else max(site.layer or 0 for site in self.receivers)
@@ -223,24 +246,36 @@ class _Paths:
             values, untouched_scores, source, readout.metric, readout.targets, self.way, forwards=self.forwards
         )
 
-    def _runs(self, record: list[Site]) -> tuple[Runs, dict[Site, torch.Tensor], Runs]:
-        """The prompts' runs with their own recorded values, and the sources' runs."""
+    def _runs(
+        self, kinds: Sequence[str], frozen: tuple[int, ...]
+    ) -> tuple[Runs, dict[Site, torch.Tensor], list[torch.Tensor], Runs]:
+        """The prompts' runs with their own values, and what the senders had in the sources (sample, head, width)."""
         ids, sources = self.batch.ids, self.batch.sources
         assert sources is not None
-        if sources.shape == ids.shape:
-            both = untouched(
-                self.model, Batch(self.batch.numbers, np.concatenate([ids, sources]), None), record, self.way
-            )[0]
-            base, other = both.part(slice(self.count)), both.part(slice(self.count, None))
-            return base, base.recorded, other
-        from_end = {site: site.at(*(p - ids.shape[1] for p in site.positions or ())) for site in record}
-        base = untouched(self.model, Batch(self.batch.numbers, ids, None), list(from_end.values()), self.way)[0]
-        other = untouched(self.model, Batch(self.batch.numbers, sources, None), list(from_end.values()), self.way)[0]
-        own = {site: base.recorded[moved] for site, moved in from_end.items()}
-        other.recorded = {site: other.recorded[moved] for site, moved in from_end.items()}
-        return base, own, other
+        layers = range(self.model.layer_count)
+        read = tuple(int(column) for column in np.unique(self.read))
+        together = sources.shape == ids.shape
+        wanted = tuple(dict.fromkeys((*frozen, *read))) if together else read
+        sent = [Site("z", layer, None, wanted) for layer in layers]
+        if together:
+            record = [Site(kind, layer, None, wanted) for kind in kinds for layer in layers]
+            both = Batch(self.batch.numbers, np.concatenate([ids, sources]), None)
+            run = untouched(self.model, both, record, self.way)[0]
+            base, other = run.part(slice(self.count)), run.part(slice(self.count, None))
+        else:
+            record = [Site(kind, layer, None, frozen) for kind in kinds for layer in layers]
+            base = untouched(self.model, Batch(self.batch.numbers, ids, None), record, self.way)[0]
+            other = untouched(self.model, Batch(self.batch.numbers, sources, None), sent, self.way)[0]
+        own = {
+            Site(site.kind, site.layer, None, frozen): value[..., : len(frozen), :]
+            for site, value in base.recorded.items()
+        }
+        samples, places = np.arange(self.count), [wanted.index(int(column)) for column in self.read]
+        return base, own, [other.recorded[site][samples, :, places] for site in sent], other
 
-    def _first_pass(self, base: Runs, own: dict[Site, torch.Tensor], other: Any, frozen: tuple[int, ...]) -> list[Row]:
+    def _first_pass(
+        self, base: Runs, own: dict[Site, torch.Tensor], sent: list[torch.Tensor], frozen: tuple[int, ...]
+    ) -> list[Row]:
         """Rows with all heads frozen but one."""
         last = max((site.layer or 0 for site in self.receivers if site != LOGITS), default=base.layers)
         found = []
@@ -259,7 +294,7 @@ class _Paths:
                 if layer >= last:
                     continue
                 changed = still[layer].change.clone()
-                changed[0, head] = other[Site("z", layer, None, frozen)][sample, head, 0]
+                changed[0, head] = sent[layer][sample, head]
                 writes = [Write("z", layer, None, frozen, changed), *still[layer + 1 : last], *mlps[layer:last]]
                 row = Row.of(sender * self.count + sample, sample, writes, base.tokens)
                 found.append(row.only(self.column) if self.way == "fused" else row)

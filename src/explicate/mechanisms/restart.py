@@ -53,6 +53,8 @@ class Job:
     metric, targets : see `Readout`.
     tokens_at_once : columns of all rows that run together.
     way : force one of the three ways; None takes the fastest.
+    embedding_noise : (sample, token, width), added to the prompts' embeddings (not to their sources'), so that all rows
+        start from the spoiled runs; needs prompts of equal length.
     figures : see `Readout`; called with the prompts' numbers among `ids`. Values get a further axis for them.
     """
 
@@ -65,6 +67,7 @@ class Job:
     targets: Targets | None = None
     tokens_at_once: int = rows.TOKENS_AT_ONCE
     way: Way | None = None
+    embedding_noise: Array | None = None
     figures: Figures | None = None
 
 
@@ -166,7 +169,8 @@ def _batch_measured(job: Job, batch: Batch, way: Way) -> Measured:
     import torch
 
     with torch.no_grad():
-        base, other = untouched(job.model, batch, job.record, way)
+        spoiled = () if job.embedding_noise is None else (Steer("embed", job.embedding_noise[batch.numbers]),)
+        base, other = untouched(job.model, batch, job.record, way, spoiled)
         captured = {} if other is None else other.recorded
         targets = None if job.targets is None else job.targets[batch.numbers]
         readout = Readout.of(job.model, job.metric, targets, base.state, _figures_of(job, batch))
@@ -187,11 +191,11 @@ def _batch_measured(job: Job, batch: Batch, way: Way) -> Measured:
         )
         together = [number for number, fits in enumerate(entire) if fits]
         if together:
-            _restarted(job, base, readout, variants, together, found)
+            _restarted(job, base, readout, variants, together, found, spoiled)
         for number in (number for number, fits in enumerate(entire) if not fits):
             found.way = "one by one"
             found.forwards += len(samples)
-            with job.model.intervene(*variants[number]), job.model.scored_by("logit"):
+            with job.model.intervene(*spoiled, *variants[number]), job.model.scored_by("logit"):
                 logits = torch.as_tensor(job.model.predict(batch.ids), device=base.state.device)
             values[number] = readout.from_logits(logits, samples)
         return found
@@ -212,9 +216,18 @@ def _figures_of(job: Job, batch: Batch) -> Figures | None:
     return of_batch
 
 
-def untouched(model: LanguageModel, batch: Batch, record: Sequence[Site], way: Way) -> tuple[Runs, Runs | None]:
-    """The prompts' own runs and the sources', in one pass where lengths agree; with what is to be recorded."""
+def untouched(
+    model: LanguageModel, batch: Batch, record: Sequence[Site], way: Way, spoiled: Variant = ()
+) -> tuple[Runs, Runs | None]:
+    """The prompts' own runs and the sources', in one pass where lengths agree; with what is to be recorded.
+
+    `spoiled` holds changes of the embeddings that the prompts' runs are made under, and the sources' are not.
+    """
     cache, masks = way == "fused", way == "own blocks"
+    if spoiled:
+        other = None if batch.sources is None else runs.run(model, batch.sources, record, cache=False)
+        with model.intervene(*spoiled):
+            return runs.run(model, batch.ids, record if other is None else (), cache, masks), other
     count = len(batch.ids)
     if batch.sources is None:
         return runs.run(model, batch.ids, record, cache, masks), None
@@ -244,7 +257,13 @@ def _fits(variant: Variant, way: Way) -> bool:
 
 
 def _restarted(
-    job: Job, base: Runs, readout: Readout, variants: Sequence[Variant], numbers: Sequence[int], found: Measured
+    job: Job,
+    base: Runs,
+    readout: Readout,
+    variants: Sequence[Variant],
+    numbers: Sequence[int],
+    found: Measured,
+    spoiled: Variant = (),
 ) -> None:
     """Fill in the values of the variants `numbers`; should the fused way drift, the model's own blocks do it again."""
     planned = [
@@ -268,8 +287,10 @@ def _restarted(
                         f"logits (they differ by {found.drift:.2g}); check its entry in register_architecture"
                     )
                 found.way = "own blocks"
-                own = runs.run(job.model, base.ids, cache=False, masks=True)
-                return _restarted(job, own, readout, variants, numbers, found)
+                own = untouched(job.model, Batch(np.arange(len(base.ids)), base.ids, None), (), "own blocks", spoiled)[
+                    0
+                ]
+                return _restarted(job, own, readout, variants, numbers, found, spoiled)
         samples = np.array([row.sample for row in cut])
         values = readout.from_states(states, samples)
         found.values.reshape(-1, *values.shape[1:])[[row.number for row in cut]] = values

@@ -210,6 +210,8 @@ def effects(
     relative : as shares of the way from the untouched score to the source's.
     """
     array = explanation.relative() if relative else explanation["effect"]
+    if "there" in explanation.data:
+        array = array.where(explanation["there"])
     array = array.mean("sample") if sample is None else array.isel(sample=sample)
     dims = [str(dim) for dim in array.dims]
     while len(dims) > 2:
@@ -221,14 +223,14 @@ def effects(
     rows, columns = (str(dim) for dim in array.dims)
     values = array.values
     ax = ax or new_axes(width=1.8 + 0.34 * max(8, values.shape[1]), height=1.4 + 0.17 * max(12, values.shape[0]))
-    limit = float(np.abs(values).max()) or 1.0
+    limit = float(np.nanmax(np.abs(values))) or 1.0
     drawn = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower")
     ax.figure.colorbar(drawn, ax=ax, label="share of the way" if relative else _unit(explanation))
     for axis, dim in ((ax.yaxis, rows), (ax.xaxis, columns)):
         labels = _place_names(explanation, dim, sample)
         axis.set_ticks(range(len(labels)), labels)
         axis.set_label_text(dim)
-        axis.set_tick_params(labelsize=7, length=0, rotation=90 if dim == "position" else 0)
+        axis.set_tick_params(labelsize=7, length=0, rotation=90 if dim in ("position", "place") else 0)
     what = explanation.data.attrs.get("part", "") if "part" not in explanation.place_dims else ""
     ax.set_title(f"{explanation.provenance.method} {what}: {_target(explanation, sample or 0)}", fontsize=9)
     return ax

@@ -232,6 +232,39 @@ def paired_difference(
     )
 
 
+def unpaired_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    clusters: tuple[Sequence[Any], Sequence[Any]] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Mean of `first` minus that of `second`, of different samples; each is resampled by itself.
+
+    Parameters
+    ----------
+    first, second : (n,) and (m,). clusters : for each of them as in `bootstrap_interval`; equal labels in both do not
+        make one cluster.
+    resamples, seed, level : as in `bootstrap_interval`.
+    """
+    one, two = _line(first), _line(second)
+    own = clusters or (list(range(len(one))), list(range(len(two))))
+    labels = [(side, label) for side in (0, 1) for label in own[side]]
+    if len(own[0]) != len(one) or len(own[1]) != len(two):
+        raise InputError(f"{len(own[0])} and {len(own[1])} cluster labels for {len(one)} and {len(two)} values")
+    group = np.repeat([0.0, 1.0], [len(one), len(two)])
+    values = np.stack([np.concatenate([one, two]), group], axis=1)
+
+    def statistic(rows: Floats) -> float:
+        return float(rows[rows[:, 1] == 0, 0].mean() - rows[rows[:, 1] == 1, 0].mean())
+
+    return bootstrap_interval(
+        values, statistic, clusters=labels, strata=group.tolist(), resamples=resamples, seed=seed, level=level
+    )
+
+
 def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
     """Exact two-sided p-value that two binary scores of the same samples have the same share of 1.
 

@@ -199,7 +199,7 @@ def _with_adapters(model: LanguageModel, how: AnswerTuning, seed: int) -> Any:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
         raise MissingDependencyError(
-            "fine-tuning with adapters needs peft: pip install 'explicate[training]'"
+            "fine-tuning with adapters needs peft: pip install 'explicate[adapters]'"
         ) from error
     config = LoraConfig(
         r=how.rank,

@@ -60,7 +60,9 @@ class Corpus(Protocol):
 class Stop(Protocol):
     """When training ends early: a frozen dataclass, asked every `every` steps."""
 
-    every: int
+    @property
+    def every(self) -> int:
+        """Steps between two looks."""
 
     def reached(self, model: LanguageModel) -> bool:
         """Whether the model is good enough."""
