@@ -108,6 +108,7 @@ def test_built_systems() -> None:
         "concept-depth",
         "representation-engineering",
         "context-knob",
+        "attnattrib",
         "prism",
         "wack",
     }
