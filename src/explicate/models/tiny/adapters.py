@@ -5,6 +5,7 @@ Source: Hu et al. (2022), "LoRA: Low-Rank Adaptation of Large Language Models", 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,8 @@ def with_adapters(
     except ImportError as error:
         raise MissingDependencyError("low-rank adapters need peft: pip install 'explicate[adapters]'") from error
     config = LoraConfig(r=rank, lora_alpha=scale, lora_dropout=dropout, target_modules=list(modules), bias="none")
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of a name in transformers that peft still uses
         torch.manual_seed(seed)
         try:
             return get_peft_model(module, config)
