@@ -11,7 +11,7 @@ spec = importlib.util.spec_from_file_location(
 language = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(language)
 
-causal, llama, gemma = language.causal, language.llama, language.gemma
+causal, llama = language.causal, language.llama
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,9 @@ import numpy as np
 
 from explicate.core.cost import spend
 from explicate.core.method import Parameterised
-from explicate.errors import FileFormatError, InputError, MissingDependencyError, ModelError, WindowError
+from explicate.errors import FileFormatError, InputError, ModelError, WindowError
 from explicate.models.language import LanguageModel
+from explicate.models.tiny.adapters import with_adapters
 from explicate.runtime.files import cache_folder, replacing
 from explicate.runtime.fingerprint import digest
 from explicate.runtime.progress import bar
@@ -80,7 +81,14 @@ class AnswerTuning(Parameterised):
         ModelError : the loss became NaN or infinite.
         """
         rows = self._rows(model, prompts, answers)
-        tuned = _with_adapters(model, self, seed)
+        tuned = with_adapters(
+            copy.deepcopy(model.module),
+            rank=self.rank,
+            scale=self.alpha,
+            modules=self.modules,
+            dropout=self.dropout,
+            seed=derive_seed(seed, "adapters"),
+        )
         path = None
         if cache:
             key = digest(FORMAT, model.fingerprint(), self.key(), seed, [[list(a), list(b)] for a, b in rows])
@@ -190,30 +198,6 @@ def _common(texts: Sequence[Sequence[int]]) -> int:
     block = np.array([list(text[:shortest]) for text in texts])
     same = (block == block[0]).all(axis=0)
     return shortest if same.all() else int(same.argmin())
-
-
-def _with_adapters(model: LanguageModel, how: AnswerTuning, seed: int) -> Any:
-    import torch
-
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError as error:
-        raise MissingDependencyError(
-            "fine-tuning with adapters needs peft: pip install 'explicate[training]'"
-        ) from error
-    config = LoraConfig(
-        r=how.rank,
-        lora_alpha=how.alpha,
-        lora_dropout=how.dropout,
-        target_modules=list(how.modules),
-        task_type="CAUSAL_LM",
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "adapters"))
-        try:
-            return get_peft_model(copy.deepcopy(model.module), config)
-        except ValueError as error:
-            raise InputError(f"{model.name!r} has no modules {', '.join(how.modules)} that adapters fit") from error
 
 
 def _keep(tuned: Any, path: Path) -> None:

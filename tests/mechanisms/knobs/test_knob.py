@@ -1,8 +1,5 @@
 """A planted knob is found and turns answers, in generation too; values and models that do not fit are refused."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -22,11 +19,6 @@ from explicate.mechanisms.knobs import (
     turned,
     with_best_values,
 )
-
-spec = importlib.util.spec_from_file_location("mechanism_fixtures", Path(__file__).parents[1] / "conftest.py")
-fixtures = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fixtures)
-small, llama, gemma = fixtures.small, fixtures.llama, fixtures.gemma
 
 COUNT, TOKENS = 32, 6
 KNOWN, READ, NEITHER = 5, 6, 7  # answer tokens

@@ -1,8 +1,5 @@
 """The search against planted layers: in a model whose attention writes in one layer only, and on made-up responses."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -15,11 +12,6 @@ from explicate.mechanisms.knobs import LayerSearch
 from explicate.mechanisms.knobs.layer_search import _Search
 from explicate.mechanisms.knobs.patched_layers import PatchedLayers
 from explicate.mechanisms.patchscope import Patchscope
-
-spec = importlib.util.spec_from_file_location("mechanism_fixtures", Path(__file__).parents[1] / "conftest.py")
-fixtures = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fixtures)
-small, llama, bert = fixtures.small, fixtures.llama, fixtures.bert
 
 PROMPTS, TOKENS, LAYERS = 8, 6, 6
 SHORT = Patchscope("cat -> cat\n?")

@@ -17,7 +17,7 @@ from explicate.runtime.seeds import generator
 OPERATORS = ("+", "-", "*", "/", "**")
 LARGEST_INSIDE = 1000  # of values inside an expression; larger powers are no sums for a reader
 MOST_DEPTH = 2
-DRAWS_PER_EXPRESSION = 1000
+DRAWS_PER_EXPRESSION = 100
 
 Expression: TypeAlias = "int | Operation"
 
