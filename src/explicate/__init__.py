@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Narrative,
         Profile,
         Rules,
+        SemanticProbeReport,
     )
     from explicate.core.registry import register
     from explicate.core.sites import Site
@@ -65,6 +66,7 @@ _HOMES = {
     "Narrative": "explicate.core.kinds",
     "Profile": "explicate.core.kinds",
     "Rules": "explicate.core.kinds",
+    "SemanticProbeReport": "explicate.core.kinds",
     "Site": "explicate.core.sites",
     "LanguageModel": "explicate.models.language",
     "LocalChat": "explicate.models.chat",
@@ -119,6 +121,7 @@ __all__ = [
     "Rules",
     "Scale",
     "ScriptedChat",
+    "SemanticProbeReport",
     "Site",
     "Steer",
     "TabularModel",

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from explicate.core.explanation import Explanation
+from explicate.core.semantic_probes import SemanticProbeReport as SemanticProbeReport
 from explicate.core.sites import Site
 from explicate.errors import InputError, SiteError
 

@@ -2,6 +2,7 @@
 
 from explicate.mechanisms.probing.linear import PENALTIES, LinearProbe, Readout
 from explicate.mechanisms.probing.measures import auc, class_scores, f1_score, value_scores
+from explicate.mechanisms.probing.perceptron import MLPProbe
 from explicate.mechanisms.probing.probe import Probe, Problem
 from explicate.mechanisms.probing.profile import ProbeSweep, layer_profile
 from explicate.mechanisms.probing.shards import Shards, capture_shards
@@ -10,6 +11,7 @@ from explicate.mechanisms.probing.splits import control_labels, folds, group_num
 __all__ = [
     "PENALTIES",
     "LinearProbe",
+    "MLPProbe",
     "Probe",
     "ProbeSweep",
     "Problem",
