@@ -2,7 +2,9 @@
 
 from explicate.mechanisms.attribution_patching import AttributionPatching, confirmed, estimate_patches
 from explicate.mechanisms.channels import ChannelSearch, ChannelSubspace
-from explicate.mechanisms.circuits import CircuitTest, check_circuit
+from explicate.mechanisms.circuits import CircuitTest, HeadCircuit, HeadGroup, check_circuit, discover_circuit
+from explicate.mechanisms.cross_model import CrossModelPatching, cross_model_patch
+from explicate.mechanisms.desiderata import DesiderataMask
 from explicate.mechanisms.direct_effects import DirectEffects, direct_effects_of
 from explicate.mechanisms.knobs import Knob, KnobTraining, LayerSearch
 from explicate.mechanisms.patchscope import Patchscope
@@ -19,7 +21,11 @@ __all__ = [
     "ChannelSearch",
     "ChannelSubspace",
     "CircuitTest",
+    "CrossModelPatching",
+    "DesiderataMask",
     "DirectEffects",
+    "HeadCircuit",
+    "HeadGroup",
     "HeadWeights",
     "Knob",
     "KnobTraining",
@@ -35,7 +41,9 @@ __all__ = [
     "capture_shards",
     "check_circuit",
     "confirmed",
+    "cross_model_patch",
     "direct_effects_of",
+    "discover_circuit",
     "effects_of",
     "estimate_patches",
     "fold_norms",
