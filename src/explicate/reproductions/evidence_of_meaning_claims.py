@@ -158,7 +158,7 @@ def _correlations(last: list[Any], points: list[Any]) -> list[Claim]:
     more = [
         Claim("With the turn since the start, which the model does hold", "Pearson's correlation over the checkpoints",
               None, min(fit.correlation for fit in turns), chance=0.0,
-              note=f"first differences {_listed(fit.changes for fit in turns)}; slope {_listed(f.slope for f in turns)}, "
+              note=f"first differences {_listed(f.changes for f in turns)}; slope {_listed(f.slope for f in turns)}, "
               f"R² {_listed(f.r_squared for f in turns)}, largest p {max(f.p_value for f in turns):.1e}"),
     ] if turns else []  # fmt: skip
     return [
