@@ -175,7 +175,7 @@ def _batch_measured(job: Job, batch: Batch, way: Way) -> Measured:
         targets = None if job.targets is None else job.targets[batch.numbers]
         readout = Readout.of(job.model, job.metric, targets, base.state, _figures_of(job, batch))
         samples = np.arange(len(batch.ids))
-        variants = [_for_batch(v, batch.numbers, len(job.ids)) for v in job.variants(captured, base.tokens)]
+        variants = [for_batch(v, batch.numbers, len(job.ids)) for v in job.variants(captured, base.tokens)]
         _check(job.model, variants)
         base_values = readout.untouched()
         values = np.empty((len(variants), *base_values.shape))
@@ -338,7 +338,7 @@ def writes_of(variant: Variant, sample: int, base: Runs) -> list[Write]:
     return found
 
 
-def _for_batch(variant: Variant, numbers: Array, samples: int) -> Variant:
+def for_batch(variant: Variant, numbers: Array, samples: int) -> Variant:
     """Values that have an axis for all prompts, for those of a batch."""
     if len(numbers) == samples:
         return variant

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +50,39 @@ def profile(explanation: Profile, measure: str | None = None, ax: Axes | None = 
     ax.set_ylabel(f"{measure} on held-out samples")
     if len(curves) > 1:
         ax.legend(fontsize=8, frameon=False)
+    return bare(ax)
+
+
+def depth_curves(
+    profiles: Mapping[str, Profile],
+    measure: str | None = None,
+    marks: Mapping[str, float] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Several profiles of one kind of site over relative depth: tasks, models or disturbances side by side.
+
+    Dashed: control labels. Shaded: the interval.
+
+    Parameters
+    ----------
+    profiles : by the name in the legend. marks : depths (0, 1] to mark on curves, by name, such as where they converge.
+    """
+    ax = ax or new_axes(height=3.6)
+    for (name, explanation), colour in zip(profiles.items(), cycle(COLOURS), strict=False):
+        own = explanation.isel(site=np.flatnonzero(explanation["layer"].values >= 0))
+        chosen = measure or own.measures[0]
+        values = own.curve("score", chosen)
+        depth = np.arange(1, len(values) + 1) / len(values)
+        ax.plot(depth, values, color=colour, linewidth=1.5, label=name)
+        if chosen == own.measures[0] and "low" in own.data:
+            ax.fill_between(depth, own.curve("low"), own.curve("high"), color=colour, alpha=0.12, linewidth=0)
+        if "control" in own.data:
+            ax.plot(depth, own.curve("control", chosen), color=colour, linestyle="--", linewidth=0.8)
+        if marks is not None and name in marks:
+            ax.plot(marks[name], np.interp(marks[name], depth, values), color=colour, marker="o", markersize=7)
+    ax.set_xlabel("depth (layer / layers)")
+    ax.set_ylabel(f"{measure or 'score'} on held-out samples")
+    ax.legend(fontsize=8, frameon=False)
     return bare(ax)
 
 

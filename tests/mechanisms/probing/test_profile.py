@@ -88,6 +88,15 @@ def test_control_labels_by_kind_are_learned_by_heart():
     assert all(len(set(drawn[kinds == kind])) == 1 for kind in range(20))
 
 
+def test_control_labels_are_drawn_again_until_there_is_something_to_learn():
+    kinds = np.arange(200) % 2  # half of all draws give both kinds the same label
+    labels = RNG.integers(0, 2, 200)
+    by_heart = layer_profile({"L0.resid_pre": kinds[:, None] + 0.01 * RNG.normal(size=(200, 1))}, labels, kinds=kinds)
+    assert by_heart.curve("control")[0] == 1.0
+    with pytest.raises(InputError, match="control labels come out all alike"):
+        layer_profile({"L0.resid_pre": RNG.normal(size=(200, 1))}, labels, kinds=np.zeros(200))
+
+
 def test_places_are_layers_parts_and_positions():
     labels = RNG.integers(0, 2, 100)
     given = {

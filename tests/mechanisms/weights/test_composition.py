@@ -70,7 +70,7 @@ def test_one_destination_equals_its_part_of_all(kind):
     np.testing.assert_allclose(one.component, every.component[kind][:, :, 2, 3], atol=1e-5)
     np.testing.assert_allclose(one.full, every.full[kind][:, :, 2, 3], atol=1e-5)
     weighted = component_scores(weights, (2, 3), kind)
-    sizes, _ = weights.written()
+    sizes, _ = weights.written
     mean = np.sqrt((sizes[:2] ** 2 * weighted.component[:2] ** 2).sum(-1) / (sizes[:2] ** 2).sum(-1))
     np.testing.assert_allclose(weighted.full[:2], mean)  # the whole score is its components'
 
@@ -153,6 +153,16 @@ def test_heads_that_share_keys_count_once():
     pairs = 3 * 4 * 4  # layer pairs, source heads, components
     assert found.tests == {"q": pairs * 4, "k": pairs * 2, "v": pairs * 2}
     assert not found.component
+
+
+def test_some_later_layers_alone():
+    weights = random_weights()
+    some, every = composition_scores(weights, ["v"], later=[2]), composition_scores(weights, ["v"])
+    np.testing.assert_array_equal(some.full["v"][:, :, 2], every.full["v"][:, :, 2])
+    assert np.isnan(some.full["v"][:, :, 1]).all()
+    assert some.tests == {"v": 2 * 4 * 4 * 2}
+    with pytest.raises(SiteError, match=r"L3\.H0"):
+        composition_scores(weights, later=[3])
 
 
 def test_what_is_refused():

@@ -181,7 +181,7 @@ def test_products_of_factors_equal_the_dense_matrices(seed, rank):
 
 def test_written_directions_of_all_heads_are_those_of_each(small):
     weights = HeadWeights.of(small("llama"))
-    sizes, directions = weights.written()
+    sizes, directions = weights.written
     for layer, head in ((0, 0), (2, 3)):
         one = weights.svd_components(layer, head)
         np.testing.assert_allclose(sizes[layer, head], one.size, rtol=1e-4)

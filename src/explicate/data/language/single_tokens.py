@@ -33,11 +33,15 @@ def single_tokens(model: Tokens, words: Sequence[str]) -> tuple[list[str], list[
     """The words that are one token behind a space, and the others; each in their order."""
     if not words:
         return [], []
-    encoded = model.encode([BEFORE, *(f"{BEFORE} {word}" for word in words)])
-    alone = int((encoded[0] >= 0).sum())
+    alone = int((model.encode([BEFORE])[0] >= 0).sum())
     kept: list[str] = []
     dropped: list[str] = []
-    for word, row in zip(words, encoded[1:], strict=True):
+    for word in words:
+        try:
+            row = model.encode([f"{BEFORE} {word}"])[0]
+        except InputError:  # a vocabulary of words, without this one
+            dropped.append(word)
+            continue
         ids = row[row >= 0]
         single = len(ids) == alone + 1 and model.token_text(int(ids[-1])).strip() == word
         (kept if single else dropped).append(word)

@@ -31,6 +31,8 @@ from explicate.runtime.fingerprint import digest
 from explicate.runtime.seeds import derive_seed
 from explicate.runtime.statistics import bootstrap_interval
 
+DRAWS = 20
+
 
 @dataclass(frozen=True)
 class ProbeSweep(Parameterised):
@@ -188,9 +190,7 @@ class _Tasks:
         self.problems = [Problem(answers, rows, groups) for rows in splits]
         if sweep.control == "shuffled":
             for repeat, rows in enumerate(splits):
-                labels = control_labels(answers, kinds, derive_seed(seed, repeat))
-                check_split(labels, rows, classes)
-                self.problems.append(Problem(labels, rows, groups))
+                self.problems.append(Problem(_control(answers, rows, kinds, derive_seed(seed, repeat)), rows, groups))
         elif sweep.control != "none":
             raise InputError(f"control {sweep.control!r} is unknown; use 'shuffled' or 'none'")
 
@@ -226,6 +226,15 @@ class _Tasks:
         values = (right * held).sum(axis=0)[seen] / times[seen]
         found = bootstrap_interval(values, clusters=self.groups[seen].tolist(), seed=self.seed)
         return found.low, found.high
+
+
+def _control(answers: Array, train: Array, kinds: Any, seed: int) -> Array:
+    """Control labels that are not all alike where they are learned from."""
+    for attempt in range(DRAWS):
+        found = control_labels(answers, kinds, derive_seed(seed, attempt))
+        if len(np.unique(found[train])) > 1:
+            return found
+    raise InputError("control labels come out all alike; give more kinds, or more samples of each class")
 
 
 def _constant(answers: Array, train: Array, classes: int) -> float:

@@ -160,7 +160,7 @@ def component_scores(
         raise InputError("the destination's layer 0 has no earlier layer; composition is defined for earlier sources")
     if decompose not in ("source", "destination", "both"):
         raise InputError(f"decompose {decompose!r} is unknown; use source, destination or both")
-    sizes, written = weights.written()
+    sizes, written = weights.written
     sizes, written = sizes[:layer], written[:layer]
     halves = [each[head] for each in reading.halves(weights, layer)]
     parts = reading.over_offsets([np.linalg.norm(written @ half, axis=-1) for half in halves])
@@ -235,13 +235,23 @@ def composition_scores(
     kinds: Sequence[Kind] = KINDS,
     *,
     components: bool = True,
+    later: Sequence[int] | None = None,
     offsets: Sequence[int] = (0,),
     over: Over = "mean",
     read: Read = "form",
 ) -> CompositionScores:
-    """Score every pair of heads; the products of a later layer's heads with all earlier ones are one matrix product."""
-    sizes, written = weights.written()
+    """Score every pair of heads; the products of a later layer's heads with all earlier ones are one matrix product.
+
+    Parameters
+    ----------
+    components : whether the components' scores are kept. later : layers of the later heads; None: all that have earlier
+        ones. offsets, over, read : see `Reading`.
+    """
+    sizes, written = weights.written
     layers, heads, rank = sizes.shape
+    chosen = [layer for layer in (range(layers) if later is None else later) if layer > 0]
+    for layer in chosen:
+        weights.check(layer, 0)
     rows = written.reshape(layers * heads * rank, weights.width).astype(weights.query.dtype)
     weighting = sizes**2 / np.sum(sizes**2, axis=-1, keepdims=True)
     full: dict[str, Floats] = {
@@ -252,7 +262,7 @@ def composition_scores(
         reading = Reading(kind, tuple(offsets), over, read)
         if components:
             parts[kind] = np.full((layers, heads, layers, heads, rank), np.nan, dtype=np.float32)
-        for layer in range(1, layers):
+        for layer in chosen:
             squares = [
                 _row_squares(rows[: layer * heads * rank], half).reshape(layer, heads, rank, heads)
                 for half in reading.halves(weights, layer)
@@ -263,7 +273,7 @@ def composition_scores(
             if components:
                 found = reading.over_offsets([np.sqrt(square) for square in squares])
                 parts[kind][:layer, :, layer] = np.moveaxis(found, -2, -1)
-    pairs = layers * (layers - 1) // 2 * heads * rank
+    pairs = sum(chosen) * heads * rank
     tests: dict[str, int] = {kind: pairs * (heads if kind == "q" else weights.groups) for kind in kinds}
     return CompositionScores(full, parts, tests)
 

@@ -10,6 +10,7 @@ Circuits"; for grouped keys and values see Ainslie et al. (2023), for rotary pos
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -145,6 +146,7 @@ class HeadWeights:
         """W_OV as a sum of rank-one parts, each reading one direction and writing another."""
         return self.ov(layer, head).components()
 
+    @cached_property
     def written(self) -> tuple[Floats, Floats]:
         """The sizes (layer, head, component) and written directions (layer, head, component, width) of all heads."""
         gram = np.swapaxes(self.value, -1, -2).astype(np.float64) @ self.value
