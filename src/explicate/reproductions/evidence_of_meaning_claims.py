@@ -156,7 +156,7 @@ def _correlations(last: list[Any], points: list[Any]) -> list[Claim]:
     changes = [fit.changes for fit in fits]
     turns = _fits(last, points, TURN)[0] if TURN in points[-1].get("readings", {}) else []
     more = [
-        Claim("With the turn since the start, which the model does hold", "Pearson's correlation over the checkpoints",
+        Claim("With the turn since the start, which the model holds", "Pearson's correlation, less the majority's",
               None, min(fit.correlation for fit in turns), chance=0.0,
               note=f"first differences {_listed(f.changes for f in turns)}; slope {_listed(f.slope for f in turns)}, "
               f"R² {_listed(f.r_squared for f in turns)}, largest p {max(f.p_value for f in turns):.1e}"),
@@ -172,11 +172,15 @@ def _correlations(last: list[Any], points: list[Any]) -> list[Claim]:
 
 
 def _fits(last: list[Any], points: list[Any], key: str) -> tuple[list[CurveFit], list[str]]:
-    """Of each seed, generative accuracy regressed on that of the probe, and both written out."""
+    """Of each seed, generative accuracy regressed on that of the probe, and both written out.
+
+    For the turn, accuracy less that of the majority label counts.
+    """
     fits, shown = [], []
     for one in last:
         own = [point for point in points if point["seed"] == one["seed"] and key in point.get("readings", {})]
-        probe = [point["readings"][key]["accuracy"] for point in own]
+        less = "majority" if key == TURN else None  # young models write programs without any turn, which all can read
+        probe = [one["readings"][key]["accuracy"] - (one["readings"][key][less] if less else 0) for one in own]
         accuracy = [point["generative_accuracy"] for point in own]
         fits.append(curve_fit(probe, accuracy))
         shown.append(", ".join(f"{p['step']}: {a:.2f}/{b:.2f}" for p, a, b in zip(own, accuracy, probe, strict=True)))
