@@ -29,7 +29,12 @@ def reading(accuracy):
 def last(seed, gap):
     accuracy = np.full((4, 3, 1, 2), 0.8 - gap)
     accuracy[0] = 0.8
-    shape = {"semantics": ["original", "a", "b", "c"], "probe": ["linear", "one", "two"], "offset": [0, 1]}
+    shape = {
+        "semantics": ["original", "a", "b", "c"],
+        "probe": ["linear", "one", "two"],
+        "feature": ["direction"],
+        "offset": [0, 1],
+    }
     return {
         "seed": seed, "generative_accuracy": 0.7, "hidden_accuracy": 0.6, "as_reference": 0.1,
         "length_difference": -0.5 - seed, "length_p_value": 1e-4, "perplexity_solved": 3.0, "perplexity_unsolved": 9.0,
@@ -70,7 +75,7 @@ def records(gaps):
 def test_figures_of_known_records():
     claims = claims_of(records([0.14, 0.16, 0.15]))
     assert all(claim.met in (True, None) for claim in claims)
-    gap = next(claim for claim in claims if "linear probe, offset 0" in claim.metric and "others" in claim.metric)
+    gap = next(claim for claim in claims if "original - others, linear probe" in claim.metric)
     assert gap.measured == pytest.approx(0.15)
     assert gap.interval[0] > 0.1
     assert [claim.measured for claim in claims if claim.bar == ">= 5"] == [pytest.approx(7)]

@@ -50,9 +50,9 @@ SIZES: dict[str, dict[str, Any]] = {
         "recipe": {"steps": 4000, "batch": 64, "learning_rate": 3e-3, "warmup": 100},
         "checkpoints": (50, 100, 180, 280, 400, 560, 800, 1100, 1500, 2100, 2900, 4000),
         "curve_tasks": 1500,
-        "last_tasks": 4000,
+        "last_tasks": 2500,
         "planted_tasks": 2000,
-        "epochs": 30,
+        "epochs": 16,
     },
     "smoke": {
         "decoder": {"layers": 2, "width": 32, "heads": 2, "mlp_width": 64},
@@ -80,7 +80,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
             [{**part, "scale": context.scale} for part in parts],
             context.folder / name,
             name=name,
-            spec={"sizes": scale, "version": 1},
+            spec={"sizes": scale, "version": 2},
             workers=context.workers,
             backend=context.backend,  # type: ignore[arg-type]
         )
@@ -123,6 +123,7 @@ def _study(unit: dict[str, Any]) -> ProgramSemantics:
     )
     screen = MLPProbe(hidden=(64,), epochs=epochs // 2 or 1)
     return ProgramSemantics(
+        features=("direction", "turn"),
         offsets=(0,) if unit["scale"] == "smoke" else (-1, 0, 1, 2),
         intervened_offsets=(0,) if unit["scale"] == "smoke" else (0, 1),
         intervention=SemanticIntervention(probes, screen=screen),

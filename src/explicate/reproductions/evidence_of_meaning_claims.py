@@ -12,6 +12,8 @@ from explicate.reproductions.claims import Claim
 from explicate.runtime.statistics import Interval, t_interval
 
 NOW, NEXT = "direction/0", "direction/1"
+TURN = "turn/0"
+FRAME = "the hero's own frame: the examples start in different directions, and one program must fit them all"
 CHANCE = 0.25
 
 
@@ -78,18 +80,26 @@ def _probes(last: list[Any]) -> list[Claim]:
         return [one["baselines"][name][key]["accuracy"] for one in last if key in one["baselines"].get(name, {})]
 
     claims = []
-    for claim, key, limit in (("the state that it is about to write", NOW, 0.75), ("the state after that", NEXT, 0.45)):
+    for claim, key, limit in (
+        ("the state that it is about to write", NOW, 0.75),
+        ("the state after that", NEXT, 0.45),
+        ("how far the hero has turned by then", TURN, None),
+        ("and by the action after that", "turn/1", None),
+    ):
         if not any(key in one["readings"] for one in last):
             continue
         interval = own(key)
         text = {name: float(np.mean(baseline(name, key))) for name in ("bag of tokens", "program prefix")}
         majority = float(np.mean([one["readings"][key]["majority"] for one in last if key in one["readings"]]))
-        metric = f"accuracy of a linear probe for the direction, offset {key.split('/')[1]}"
+        feature, offset = key.split("/")
+        metric = f"accuracy of a linear probe for the {feature}, offset {offset}"
+        held = [one["readings"][TURN]["accuracy"] for one in last if TURN in one["readings"]]
+        why = f"; the turn since the start, {FRAME}, is read with {np.mean(held):.3f}" if limit and held else ""
         shown = "; ".join(f"a linear probe of the {name} {value:.3f}" for name, value in text.items())
         claims.append(
             Claim(f"The model's states tell {claim}", metric, "rises over training", interval.value, _ends(interval),
-                  max(text.values()), CHANCE, f">= {limit}", interval.value >= limit,
-                  f"{shown}; the most frequent direction {majority:.3f}")
+                  max(text.values()), CHANCE, f">= {limit}" if limit else "",
+                  interval.value >= limit if limit else None, f"{shown}; the most frequent label {majority:.3f}{why}")
         )  # fmt: skip
     for claim, name, limit in (
         ("An untrained model's states do not", "untrained model", 0.40),
@@ -107,10 +117,16 @@ def _interventions(last: list[Any]) -> list[Claim]:
     """Accuracy for the original semantics less the mean of those for the alternatives, by probe."""
     claims = []
     tables = [_table(one["intervention"]) for one in last]
-    for place, probe in enumerate(tables[0]["probe"]):
-        gap = [_gap(one, place, above=False) for one in tables]
-        above = [_gap(one, place, above=True) for one in tables]
-        accuracies = [float(one["accuracy"][0, place, 0, 0]) for one in tables]
+    rows = [
+        (number, name, place)
+        for number, name in enumerate(tables[0]["feature"])
+        for place in range(len(tables[0]["probe"]))
+    ]
+    for number, name, place in rows:
+        probe = tables[0]["probe"][place]
+        gap = [_gap(one, place, number, above=False) for one in tables]
+        above = [_gap(one, place, number, above=True) for one in tables]
+        accuracies = [float(one["accuracy"][0, place, number, 0]) for one in tables]
         interval = _over_seeds(gap)
         kept, left = tables[0]["semantics"][1:], tables[0]["left_out"]
         note = (
@@ -118,12 +134,12 @@ def _interventions(last: list[Any]) -> list[Claim]:
             f"{len(kept)} alternatives; left out as simple functions of the state: {', '.join(left) or 'none'}"
         )
         if len(tables[0]["offset"]) > 1:
-            note += f"; at offset 1 {np.mean([_gap(one, place, above=False, offset=1) for one in tables]):.3f}"
-        judged = place < 2  # the page sets bars for the first two probes
+            note += f"; at offset 1 {np.mean([_gap(one, place, number, above=False, offset=1) for one in tables]):.3f}"
+        judged = place < 2 and number == 0  # the page sets bars for the first two probes
         met = bool(interval.value >= 0.1 and interval.low > 0 and interval.n > 1 and len(kept) >= 3)
         note += "" if interval.n > 1 else "; one seed has no interval"
         claims.append(
-            Claim("Alternative meanings are harder to read", f"accuracy, original - others, {probe} probe, offset 0",
+            Claim("Alternative meanings are harder to read", f"accuracy of {name}, original - others, {probe} probe",
                   "original easier", interval.value, _ends(interval), chance=0.0,
                   bar=">= 0.10, interval above 0" if judged else "", met=met if judged else None, note=note)
         )  # fmt: skip
@@ -131,27 +147,44 @@ def _interventions(last: list[Any]) -> list[Claim]:
 
 
 def _correlations(last: list[Any], points: list[Any]) -> list[Claim]:
-    fits: list[CurveFit] = []
-    shown = []
-    for one in last:
-        own = [point for point in points if point["seed"] == one["seed"] and NOW in point.get("readings", {})]
-        probe = [point["readings"][NOW]["accuracy"] for point in own]
-        accuracy = [point["generative_accuracy"] for point in own]
-        fits.append(curve_fit(probe, accuracy))
-        shown.append(", ".join(f"{p['step']}: {a:.2f}/{b:.2f}" for p, a, b in zip(own, accuracy, probe, strict=True)))
+    fits, shown = _fits(last, points, NOW)
     least = min(fit.correlation for fit in fits)
     note = (
         f"least of the seeds; slope {_listed(fit.slope for fit in fits)}, R² {_listed(fit.r_squared for fit in fits)}, "
         f"largest p {max(fit.p_value for fit in fits):.1e}; first seed, step: generative / probe accuracy {shown[0]}"
     )
     changes = [fit.changes for fit in fits]
+    turns = _fits(last, points, TURN)[0] if TURN in points[-1].get("readings", {}) else []
+    more = [
+        Claim("With the turn since the start, which the model holds", "Pearson's correlation, less the majority's",
+              None, min(fit.correlation for fit in turns), chance=0.0,
+              note=f"first differences {_listed(f.changes for f in turns)}; slope {_listed(f.slope for f in turns)}, "
+              f"R² {_listed(f.r_squared for f in turns)}, largest p {max(f.p_value for f in turns):.1e}"),
+    ] if turns else []  # fmt: skip
     return [
         Claim("Probe and generative accuracy rise together", "Pearson's correlation over the checkpoints, offset 0",
               "strong, p < .001", least, chance=0.0, bar=">= 0.8", met=least >= 0.8, note=note),
         Claim("and so do their changes between checkpoints", "correlation of first differences, mean of seeds",
               None, float(np.mean(changes)) if np.isfinite(changes).all() else None, chance=0.0,
               note="two rising curves correlate trivially; their first differences do not"),
+        *more,
     ]  # fmt: skip
+
+
+def _fits(last: list[Any], points: list[Any], key: str) -> tuple[list[CurveFit], list[str]]:
+    """Of each seed, generative accuracy regressed on that of the probe, and both written out.
+
+    For the turn, accuracy less that of the majority label counts.
+    """
+    fits, shown = [], []
+    for one in last:
+        own = [point for point in points if point["seed"] == one["seed"] and key in point.get("readings", {})]
+        less = "majority" if key == TURN else None  # young models write programs without any turn, which all can read
+        probe = [one["readings"][key]["accuracy"] - (one["readings"][key][less] if less else 0) for one in own]
+        accuracy = [point["generative_accuracy"] for point in own]
+        fits.append(curve_fit(probe, accuracy))
+        shown.append(", ".join(f"{p['step']}: {a:.2f}/{b:.2f}" for p, a, b in zip(own, accuracy, probe, strict=True)))
+    return fits, shown
 
 
 def _planted(planted: list[Any]) -> list[Claim]:
@@ -182,13 +215,13 @@ def _perplexity(last: list[Any]) -> Claim:
 
 def _table(found: dict[str, Any]) -> dict[str, Any]:
     values = {name: np.array(found["data_vars"][name]["data"]) for name in ("accuracy", "majority")}
-    coords = {name: found["coords"][name]["data"] for name in ("semantics", "probe", "offset")}
+    coords = {name: found["coords"][name]["data"] for name in ("semantics", "probe", "feature", "offset")}
     return {**values, **coords, "left_out": found["attrs"]["left_out"]}
 
 
-def _gap(table: dict[str, Any], probe: int, *, above: bool, offset: int = 0) -> float:
+def _gap(table: dict[str, Any], probe: int, feature: int, *, above: bool, offset: int = 0) -> float:
     accuracy = table["accuracy"] - table["majority"] if above else table["accuracy"]
-    own = accuracy[:, probe, 0, offset]
+    own = accuracy[:, probe, feature, offset]
     return float(own[0] - own[1:].mean()) if len(own) > 1 else 0.0
 
 

@@ -36,7 +36,7 @@ from explicate.mechanisms.probing.probe import Probe
 from explicate.models.language import LanguageModel
 
 PROBE, INTERVENTION = LinearProbe(), SemanticIntervention()
-CONTEXT = ("direction", "position")  # what makes up a state, for the screen of alternatives
+CONTEXT = ("direction", "position", "turn")  # what makes up a state, for the screen of alternatives
 SEARCHED = 200  # solved tasks whose shortest program is searched for
 READ = 300  # tasks whose reference's perplexity is taken
 

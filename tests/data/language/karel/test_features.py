@@ -22,13 +22,14 @@ def labels(name, traces):
 
 def test_each_feature_of_a_worked_trace(traces):
     assert labels("direction", traces) == [[1], [1], [0], [0], [1]]
+    assert labels("turn", traces) == [[0], [0], [3], [3], [0]]
     assert labels("wall ahead", traces) == [[0], [0], [0], [1], [1]]
     assert labels("position", traces) == [[1, 0], [1, 1], [1, 1], [0, 1], [0, 1]]
     assert labels("from start", traces) == [[2, 2], [2, 3], [2, 3], [1, 3], [1, 3]]
     assert labels("to end", traces) == [[3, 1], [3, 2], [3, 2], [2, 2], [2, 2]]
     assert labels("walls around", traces)[0] == [0, 0, 0, 1]
     assert labels("walls around", traces)[4] == [1, 1, 0, 0]
-    assert len(FEATURES) == 6
+    assert len(FEATURES) == 7
     with pytest.raises(InputError, match="no feature"):
         feature("mood", 3, 3)
 

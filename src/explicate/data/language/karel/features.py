@@ -1,6 +1,6 @@
 """What probes are asked about Karel's states: the papers' labels.
 
-Source: Jin, Rinard (2023), arXiv 2305.11169: version 1 asks for the direction, version 3 for all of these.
+Source: Jin, Rinard (2023), arXiv 2305.11169: version 1 asks for the direction, version 3 for all but the turn.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from explicate.errors import InputError
 def direction(traces: Traces) -> np.ndarray:
     """(state,) where the hero looks."""
     return np.asarray(_worlds(traces).directions)
+
+
+def turn(traces: Traces) -> np.ndarray:
+    """(state,) quarters to the right between where the hero looked at the start and where it looks now."""
+    directions = _worlds(traces).directions
+    return np.asarray((directions - directions[traces.first]) % len(DIRECTIONS))
 
 
 def wall_ahead(traces: Traces) -> np.ndarray:
@@ -36,7 +42,7 @@ def walls_around(traces: Traces) -> np.ndarray:
     return np.stack(found, axis=1).astype(np.int64)
 
 
-FEATURES = ("direction", "wall ahead", "position", "walls around", "from start", "to end")
+FEATURES = ("direction", "turn", "wall ahead", "position", "walls around", "from start", "to end")
 
 
 def feature(name: str, rows: int, columns: int) -> Feature:
@@ -49,6 +55,7 @@ def feature(name: str, rows: int, columns: int) -> Feature:
     around = (2 * rows - 1, 2 * columns - 1)
     known = {
         "direction": Feature("direction", (len(DIRECTIONS),), direction),
+        "turn": Feature("turn", (len(DIRECTIONS),), turn),
         "wall ahead": Feature("wall ahead", (2,), wall_ahead),
         "position": Feature("position", (rows, columns), position),
         "walls around": Feature("walls around", (2,) * len(DIRECTIONS), walls_around),
