@@ -30,6 +30,10 @@ class WindowError(InputError):
     """More tokens than the model takes at once; nothing is ever cut to fit."""
 
 
+class LeakageError(InputError):
+    """Test data that were trained on, or are too close to what was."""
+
+
 class CapabilityError(ExplicateError, TypeError):
     """A model lacks what a method needs of it."""
 

@@ -105,7 +105,16 @@ def test_built_systems() -> None:
         "explanation-disparities",
         "smooth-gradcampp",
         "fold-se",
+        "concept-depth",
+        "talking-heads",
+        "successor-heads",
+        "prism",
+        "entity-tracking",
+        "context-knob",
         "representation-engineering",
+        "wack",
+        "evidence-of-meaning",
+        "attnattrib",
     }
 
 

@@ -32,6 +32,9 @@ class Cost:
     completion_tokens: int = 0
     seconds: float = 0.0
 
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(**{name: value + getattr(other, name) for name, value in asdict(self).items()})
+
     def spent(self) -> dict[str, Any]:
         """The fields by name, as `Provenance` takes them."""
         return asdict(self)

@@ -14,7 +14,7 @@ import xarray as xr
 
 from explicate.core import registry, storage
 from explicate.core.provenance import Provenance
-from explicate.errors import FileFormatError, InputError
+from explicate.errors import FileFormatError, InputError, UnknownNameError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,12 @@ class Explanation:
         data, kind, provenance = storage.read(Path(path))
         found = _KINDS.get(kind)
         if found is None:
-            raise FileFormatError(f"{path} holds a {kind!r}, which this version does not know; update explicate")
+            try:
+                found = registry.find(kind, "kinds")
+            except UnknownNameError as error:
+                raise FileFormatError(
+                    f"{path} holds a {kind!r}, which this version does not know; update explicate"
+                ) from error
         if not issubclass(found, cls):
             raise FileFormatError(f"{path} holds a {kind!r}, not a {cls.kind!r}; use Explanation.load")
         return found(data, provenance)  # type: ignore[return-value]

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from explicate.core.explanation import Explanation
+from explicate.core.semantic_probes import SemanticProbeReport as SemanticProbeReport
 from explicate.core.sites import Site
 from explicate.errors import InputError, SiteError
 
@@ -194,6 +195,69 @@ class Effects(Explanation):
             int(labels["head"]) if "head" in labels else None,
             None if position is None else (int(position),),
         )
+
+
+class Profile(Explanation):
+    """How well something can be read off the activations at each site: `score` (measure, site), on held-out samples.
+
+    Variables
+    ---------
+    score : mean over the repeats; the first measure is the one that intervals and controls are judged by.
+    standard_error : (measure, site), of the mean over the repeats; 0 for a single one.
+    low, high : (site,), interval of the first measure over the held-out samples, or groups of them.
+    control : (measure, site), optional: the scores of probes of control labels.
+    untrained : (measure, site), optional: the scores on the activations of a model that learned nothing.
+    layer, part, position : (site,), coordinates: the layer (-1 for the embedding), kind of site and token position.
+
+    Attributes of `data`: `layers` of the model, `chance` (what a reader that always says the same scores), `classes`.
+    """
+
+    kind: ClassVar[str] = "profile"
+    main: ClassVar[str] = "score"
+    required: ClassVar[dict[str, tuple[str, ...]]] = {
+        "score": ("measure", "site"),
+        "standard_error": ("measure", "site"),
+    }
+
+    @property
+    def measures(self) -> list[str]:
+        """The measures, the main one first."""
+        return [str(name) for name in self.data["measure"].values]
+
+    @property
+    def chance(self) -> float:
+        """What a reader that always gives the same answer reaches in the first measure."""
+        return float(self.data.attrs["chance"])
+
+    def curves(self, variable: str = "score", measure: str | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Layers and values along them, for each kind of site and position, by a name such as "resid_post@-1"."""
+        array = self.data[variable]
+        values = (array.sel(measure=measure or self.measures[0]) if "measure" in array.dims else array).values
+        parts, places, layers = (self.data[name].values for name in ("part", "position", "layer"))
+        names = [f"{part}@{place}" for part, place in zip(parts, places, strict=True)]
+        found = {}
+        for name in dict.fromkeys(names):
+            own = np.array([n for n, other in enumerate(names) if other == name])
+            own = own[np.argsort(layers[own], kind="stable")]
+            found[name] = (layers[own], values[own])
+        return found
+
+    def curve(self, variable: str = "score", measure: str | None = None) -> np.ndarray:
+        """Values along the layers, where there is one kind of site and one position."""
+        found = self.curves(variable, measure)
+        if len(found) != 1:
+            raise InputError(f"there are {len(found)} curves: {', '.join(found)}; choose one of curves()")
+        return next(iter(found.values()))[1]
+
+    def selectivity(self) -> xr.DataArray:
+        """Score less control, (measure, site)."""
+        if "control" not in self.data:
+            raise InputError("the profile has no control; run the sweep with control='shuffled'")
+        return self.data["score"] - self.data["control"]
+
+    def best(self) -> str:
+        """The site with the highest score; the shallowest of equals."""
+        return str(self.data["site"].values[int(np.argmax(self.data["score"].values[0]))])
 
 
 class Direction(Explanation):

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from explicate.errors import UnknownNameError
 
-Family = Literal["methods", "parts", "metrics", "models", "data", "glassboxes", "pictures", "fragments"]
+Family = Literal["methods", "parts", "metrics", "models", "data", "glassboxes", "kinds", "pictures", "fragments"]
 Thing = TypeVar("Thing")
 
 _BUILT_IN: dict[str, tuple[str, ...]] = {
@@ -27,6 +27,7 @@ _BUILT_IN: dict[str, tuple[str, ...]] = {
     "models": ("explicate.models.zoo",),
     "data": ("explicate.data",),
     "glassboxes": ("explicate.glassbox",),  # models that are readable by design, by the name in their explanations
+    "kinds": ("explicate.mechanisms.succession.scores",),  # kinds of explanation that are not in the core
     "pictures": ("explicate.report",),  # by kind of explanation: explanation -> matplotlib axes
     "fragments": ("explicate.report",),  # by kind of explanation: explanation -> HTML
 }

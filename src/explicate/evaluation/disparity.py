@@ -23,6 +23,7 @@ from explicate.core.kinds import Attribution
 from explicate.core.registry import register
 from explicate.errors import CapabilityError, InputError
 from explicate.evaluation.metric import Context, Metric, Scores
+from explicate.runtime.statistics import area_under_curve
 
 FEWEST = 20  # members a group must have for its fidelity to mean anything
 MOST_GROUPS = 10  # distinct numbers that still pass for categories
@@ -299,11 +300,4 @@ def _mean_gap(groups: Mapping[str, float], overall: float) -> Gap:
 
 def _auroc(labels: Array, scores: Array) -> float:
     """Area under the ROC curve by mid-ranks; NaN with one class."""
-    from scipy.stats import rankdata
-
-    positive = int(labels.sum())
-    negative = len(labels) - positive
-    if positive == 0 or negative == 0:
-        return float("nan")
-    ranks = rankdata(scores)[labels].sum()
-    return float((ranks - positive * (positive + 1) / 2) / (positive * negative))
+    return area_under_curve(scores[~labels], scores[labels])

@@ -4,8 +4,12 @@ from explicate.mechanisms.attribution_patching import AttributionPatching, confi
 from explicate.mechanisms.channels import ChannelSearch, ChannelSubspace
 from explicate.mechanisms.circuits import CircuitTest, check_circuit
 from explicate.mechanisms.direct_effects import DirectEffects, direct_effects_of
+from explicate.mechanisms.knobs import Knob, KnobTraining, LayerSearch
+from explicate.mechanisms.patchscope import Patchscope
 from explicate.mechanisms.path_patching import PathPatching, patch_paths
+from explicate.mechanisms.probing import LinearProbe, ProbeSweep, Shards, capture_shards, layer_profile
 from explicate.mechanisms.subspace import AlignmentSearch, interchanged
+from explicate.mechanisms.succession import SuccessorReport, SuccessorScores, successor_scores
 from explicate.mechanisms.sweeps import Sweep, effects_of, logits_of, sweep
 from explicate.mechanisms.weights import HeadWeights, fold_norms
 
@@ -17,8 +21,18 @@ __all__ = [
     "CircuitTest",
     "DirectEffects",
     "HeadWeights",
+    "Knob",
+    "KnobTraining",
+    "LayerSearch",
+    "LinearProbe",
+    "Patchscope",
     "PathPatching",
+    "ProbeSweep",
+    "Shards",
+    "SuccessorReport",
+    "SuccessorScores",
     "Sweep",
+    "capture_shards",
     "check_circuit",
     "confirmed",
     "direct_effects_of",
@@ -26,7 +40,9 @@ __all__ = [
     "estimate_patches",
     "fold_norms",
     "interchanged",
+    "layer_profile",
     "logits_of",
     "patch_paths",
+    "successor_scores",
     "sweep",
 ]

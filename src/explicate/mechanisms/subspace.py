@@ -8,8 +8,8 @@ number of directions).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -82,45 +82,71 @@ class AlignmentSearch(Parameterised):
         -------
         Direction : `direction` (component, width), orthonormal rows; `loss` (step,).
         """
-        import torch
+        return self.fit_each(model, [self.site], inputs, sources, target, seed)[0]
 
+    def fit_each(
+        self,
+        model: LanguageModel,
+        places: Sequence[str],
+        inputs: Any,
+        sources: Any,
+        target: Target = None,
+        seed: int = 0,
+    ) -> list[Direction]:
+        """As `fit` for each of several sites in the place of `site`; the prompts are run only once for all of them."""
         require_causal(model, self.name)
-        site = self._site(model)
         ids = prompts(model, inputs)
         given = paired(prompts(model, sources), len(ids))
-        aligned(site.positions, site.kind, tokens.lengths_of(ids), tokens.lengths_of(given))
+        wanted = [replace(self, site=place)._site(model) for place in places]
+        for site in wanted:
+            aligned(site.positions, site.kind, tokens.lengths_of(ids), tokens.lengths_of(given))
         way = fastest_way(model)
         if way == "one by one":
             raise InputError(
                 f"{self.name} cannot run while other interventions or hooks are in force; leave them first"
             )
         targets = resolved(model, ids, target)
-        rng = generator(seed)
-        with measure() as cost, constant_weights(model.module):
-            groups = [_Pairs.of(model, batch, site, targets, way) for batch in batches(ids, given)]
-            width = groups[0].difference.shape[-1]
+        with measure() as first, constant_weights(model.module):
+            groups = [_Pairs.of(model, batch, wanted, targets, way) for batch in batches(ids, given)]
+        found = []
+        for place, site in zip(places, wanted, strict=True):
+            with measure() as cost:
+                basis, losses = self._trained(model, site, groups, generator(seed))
+            data = xr.Dataset(
+                {"direction": (("component", "width"), basis), "loss": (("step",), losses)},
+                attrs={"site": str(site), "pairs": len(ids)},
+            )
+            method = replace(self, site=place)
+            found.append(Direction(data, provenance(method, model, ids, first + cost, seed, given)))
+        return found
+
+    def _trained(
+        self, model: LanguageModel, site: Site, groups: list[_Pairs], rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Orthonormal directions (component, width) at one site, and the loss of each step."""
+        import torch
+
+        with constant_weights(model.module):
+            width = groups[0].differences[site].shape[-1]
             if not 1 <= self.dimensions <= width:
                 raise InputError(f"{self.dimensions} directions at a site of width {width}; ask for 1 to {width}")
             start = rng.standard_normal((width, self.dimensions))
-            free = torch.tensor(start, device=model.device, dtype=groups[0].difference.dtype, requires_grad=True)
+            free = torch.tensor(start, device=model.device, dtype=groups[0].differences[site].dtype, requires_grad=True)
             optimiser = torch.optim.Adam([free], lr=self.learning_rate * width**0.5)
             losses = np.empty(self.steps)
             order = self._order(groups, rng)
             for step in range(self.steps):
-                group, chosen = next(order)
+                parts = next(order)
+                count = sum(len(chosen) for _, chosen in parts)
                 with torch.enable_grad():
-                    loss = group.loss(torch.linalg.qr(free)[0].T, chosen)
+                    basis = torch.linalg.qr(free)[0].T
+                    loss = torch.stack([g.loss(site, basis, chosen) * (len(chosen) / count) for g, chosen in parts])
                     optimiser.zero_grad()
-                    loss.backward()
+                    loss.sum().backward()
                 optimiser.step()
-                losses[step] = float(loss.detach())
-                spend(gradients=len(chosen))
-            basis = torch.linalg.qr(free.detach())[0].T.double().cpu().numpy()
-        data = xr.Dataset(
-            {"direction": (("component", "width"), basis), "loss": (("step",), losses)},
-            attrs={"site": str(site), "pairs": len(ids)},
-        )
-        return Direction(data, provenance(self, model, ids, cost, seed, given))
+                losses[step] = float(loss.detach().sum())
+                spend(gradients=count)
+        return torch.linalg.qr(free.detach())[0].T.double().cpu().numpy(), losses
 
     def _site(self, model: LanguageModel) -> Site:
         site = sites.check(model, Site.parse(self.site))
@@ -130,48 +156,51 @@ class AlignmentSearch(Parameterised):
             raise SiteError(f"{site}: name one head, such as L12.z.H3@-1")
         return site
 
-    def _order(self, groups: list[_Pairs], rng: np.random.Generator) -> Iterator[tuple[_Pairs, Array]]:
-        """Pairs in random order, again and again; those that run together have equal length."""
+    def _order(self, groups: list[_Pairs], rng: np.random.Generator) -> Iterator[list[tuple[_Pairs, Array]]]:
+        """Pairs of each step, in random order, again and again; those of equal length run together."""
+        places = np.array([(number, pair) for number, group in enumerate(groups) for pair in range(group.count)])
         while True:
-            for number in rng.permutation(len(groups)):
-                shuffled = rng.permutation(groups[number].count)
-                for first in range(0, len(shuffled), self.pairs_at_once):
-                    yield groups[number], shuffled[first : first + self.pairs_at_once]
+            shuffled = places[rng.permutation(len(places))]
+            for first in range(0, len(shuffled), self.pairs_at_once):
+                step = shuffled[first : first + self.pairs_at_once]
+                yield [(groups[number], step[step[:, 0] == number, 1]) for number in np.unique(step[:, 0])]
 
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Pairs of prompts with what training needs of them: own value at the site, and the source's difference to it."""
+    """Pairs of prompts with what training needs of them: own values at the sites, and the sources' differences."""
 
-    site: Site
     base: Runs
     way: Way
-    own: torch.Tensor
-    difference: torch.Tensor
+    own: dict[Site, torch.Tensor]
+    differences: dict[Site, torch.Tensor]
     targets: Targets
 
     @property
     def count(self) -> int:
-        return len(self.own)
+        return len(self.targets)
 
     @classmethod
-    def of(cls, model: LanguageModel, batch: Batch, site: Site, targets: Targets | None, way: Way) -> _Pairs:
-        other = untouched(model, Batch(batch.numbers, batch.sources, None), [site], way)[0]  # type: ignore[arg-type]
-        base = untouched(model, Batch(batch.numbers, batch.ids, None), [site], way)[0]
-        own = base.recorded[site].flatten(1)
+    def of(
+        cls, model: LanguageModel, batch: Batch, wanted: Sequence[Site], targets: Targets | None, way: Way
+    ) -> _Pairs:
+        other = untouched(model, Batch(batch.numbers, batch.sources, None), wanted, way)[0]  # type: ignore[arg-type]
+        base = untouched(model, Batch(batch.numbers, batch.ids, None), wanted, way)[0]
+        own = {site: base.recorded[site].flatten(1) for site in wanted}
         if targets is None:
-            wanted = Readout.of(model, "logit", None, other.state).targets
+            answers = Readout.of(model, "logit", None, other.state).targets
         else:
-            wanted = targets[batch.numbers]
-        return cls(site, base, way, own, other.recorded[site].flatten(1) - own, wanted)
+            answers = targets[batch.numbers]
+        differences = {site: other.recorded[site].flatten(1) - own[site] for site in wanted}
+        return cls(base, way, own, differences, answers)
 
-    def loss(self, basis: torch.Tensor, chosen: Array) -> torch.Tensor:
+    def loss(self, site: Site, basis: torch.Tensor, chosen: Array) -> torch.Tensor:
         """Mean surprise at the wanted answers when the coordinates along `basis` are interchanged."""
         import torch
 
-        kind, layer, head = self.site.kind, self.site.layer or 0, self.site.head
-        column = (self.site.positions or (-1,))[0] % self.base.tokens
-        moved = self.own[chosen] + self.difference[chosen] @ basis.T @ basis
+        kind, layer, head = site.kind, site.layer or 0, site.head
+        column = (site.positions or (-1,))[0] % self.base.tokens
+        moved = self.own[site][chosen] + self.differences[site][chosen] @ basis.T @ basis
         rows = [
             Row.of(i, int(pair), [Write(kind, layer, head, (column,), moved[i : i + 1])], self.base.tokens)
             for i, pair in enumerate(chosen)

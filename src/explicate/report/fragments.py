@@ -57,6 +57,7 @@ def attribution(explanation: Attribution, most: int = 4) -> str:
 
 
 @register("effects", "fragments")
+@register("successor-report", "fragments")
 def effects(explanation: Effects) -> str:
     """Effects of interventions: the heat map of their means, and a line on where they came from."""
     body = picture(pictures.effects(explanation), "heat map of the effects of interventions")

@@ -194,6 +194,7 @@ def tokens(explanation: Attribution, sample: int = 0, ax: Axes | None = None, li
 
 
 @register("effects", "pictures")
+@register("successor-report", "pictures")
 def effects(
     explanation: Effects,
     sample: int | None = None,
@@ -253,6 +254,8 @@ def circuit(explanation: Circuit, most: int = 25, ax: Axes | None = None) -> Axe
 
 
 def _unit(explanation: Explanation) -> str:
+    if "unit" in explanation.data.attrs:
+        return str(explanation.data.attrs["unit"])
     return f"change of {str(explanation.data.attrs.get('metric', 'the score')).replace('-', ' ')}"
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from explicate.benchmarks.prism import PrismBuilder, PrismDataset
 from explicate.benchmarks.prism.contrast import subject_against_last
 from explicate.benchmarks.prism.flags import Flags
+from explicate.benchmarks.prism.names import RELATION, NameWorld
 from explicate.benchmarks.prism.scenarios import EXACT, GENERIC, GUESS, HEURISTIC, SCENARIOS, Rules
 from explicate.core.capabilities import Floats
 from explicate.data.language.facts import capitals, encyclopedia, invented_people, invented_towns
-from explicate.data.language.names import RELATION, NameWorld
 from explicate.mechanisms.tracing import PLACES, causal_trace, extraction_rate, information_flow
 from explicate.mechanisms.tracing.causal_tracing import normalised
 from explicate.models import zoo

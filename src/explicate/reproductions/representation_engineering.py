@@ -9,8 +9,10 @@ figures on them are kept as what was claimed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ from explicate.mechanisms.steering import (
 from explicate.models import zoo
 from explicate.models.language import LanguageModel
 from explicate.models.tiny import moded_deduction as planted
-from explicate.models.tiny.language import DecoderRecipe, train_decoder
+from explicate.models.tiny.language import DecoderRecipe, Trained, train_decoder
 from explicate.reproductions import representation_engineering_claims as claims
 from explicate.reproductions.claims import Claim, Context
 from explicate.runtime.runner import run
@@ -44,24 +46,26 @@ HOWS = ("mean", "paired-difference", "pca-of-differences")
 """The paper's R, R-C and PCA-C; the last is read with the mean difference's length."""
 RANDOM = 20  # random directions that each steered accuracy is compared with
 PLANTED_LAYERS = (1, 2)  # of four
+SOLVED, GUESSED = 0.90, 0.40  # the page's bars
+WIDE = tuple(round(0.1 * step, 1) for step in range(-20, 21))  # strengths for the planted mode
 NEUTRAL = (
     "The river rises in the mountains and flows through three countries before it reaches the sea near the old port.",
     "Bread is made from flour, water, salt and yeast, which are mixed, left to rise and then baked in a hot oven.",
 )
 SIZES: dict[str, dict[str, int]] = {
     "full": {
-        "steps": 300,
-        "modes": 300,
-        "stories": 200,
-        "read": 120,
-        "screen": 8,
+        "steps": 400,
+        "modes": 200,
+        "stories": 100,
+        "read": 80,
+        "screen": 5,
         "candidates": 4,
-        "validation": 60,
+        "validation": 40,
         "test": 300,
-        "controls": 30,
-        "written": 16,
-        "ioi": 24,
-        "ioi test": 150,
+        "controls": 20,
+        "written": 12,
+        "ioi": 16,
+        "ioi test": 100,
     },
     "smoke": {
         "steps": 12,
@@ -100,9 +104,15 @@ def reproduce(context: Context) -> Sequence[Claim]:
     found = _stage(context, "test", tests, ("read", "test", "controls", "written", "ioi", "ioi test"))
     worlds = [{"part": part, "seed": each} for part in ("states", "modes") for each in seeds]
     records = _stage(context, "worlds", worlds, ("steps", "modes", "stories"))
+    modes = records[len(seeds) :]
+    again = [
+        {"part": "shorter", "seed": each, "site": mode["site"], "norm kept": mode["norm kept"]}
+        for each, mode in zip(seeds, modes, strict=True)
+    ]
+    shorter = _stage(context, "shorter", again, ("steps", "modes", "stories"))
     return [
         *claims.of_states(records[: len(seeds)]),
-        *claims.of_modes(records[len(seeds) :]),
+        *claims.of_modes(modes, shorter),
         *claims.of_deductions(table, choice, dict(zip(parts, found, strict=True)), sizes, len(layers)),
         *claims.of_names(found[-1]),
     ]
@@ -128,6 +138,7 @@ def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
     parts = {
         "states": _states,
         "modes": _modes,
+        "shorter": _shorter,
         "table": _table,
         "choice": _choice,
         "test": _test,
@@ -161,44 +172,82 @@ def _states(unit: dict[str, Any]) -> dict[str, Any]:
 
 
 def _modes(unit: dict[str, Any]) -> dict[str, Any]:
-    """Train, read the mode's direction at the middle layers, choose on validation stories, test on others."""
-    sizes, seed = SIZES[unit["scale"]], unit["seed"]
-    recipe = DecoderRecipe(steps=sizes["steps"], batch=64, learning_rate=2e-3, seed=seed)
-    trained = train_decoder(planted.DECODER, planted.ModedDeductions(), recipe, name="moded-deduction")
+    """Train, read the mode's direction at the middle layers, choose on validation stories, test on others.
+
+    Layer, strength and whether the norm is kept are those whose worse margin is best: of the strength over 0.90, and of
+    its opposite under 0.40.
+    """
+    trained, reading, validation, test = _moded(unit)
     model = trained.model
-    rng = generator(seed, "stories with a mode")
-    reading, validation, test = (planted.deductions(rng, sizes[name]) for name in ("modes", "stories", "stories"))
     marked = {mode: [story.prompt(mode) for story in reading] for mode in (planted.SOLVE, planted.GUESS)}
-    found = read_directions(model, marked[planted.SOLVE], marked[planted.GUESS], layers=PLANTED_LAYERS)
-    responses = {str(site): _answered(model, validation, found.at(site)) for site in found.sites}
-    mass = {site: response.masses()[0].mean(axis=1) for site, response in responses.items()}
-    site = max(mass, key=lambda name: float(mass[name].max()))
-    strength = float(GRID[int(mass[site].argmax())])
-    direction = found.at(site)
-    response = _answered(model, test, direction)
+    read = read_directions(model, marked[planted.SOLVE], marked[planted.GUESS], layers=PLANTED_LAYERS)
+    best = (-np.inf, "", False, 0.0)
+    for site, kept in product(map(str, read.sites), (False, True)):
+        mass = _answered(model, validation, read.at(site), WIDE, keep_norm=kept).masses()[0].mean(axis=1)
+        margins = np.minimum(mass - SOLVED, GUESSED - mass[::-1])
+        best = max(best, (float(margins.max()), site, kept, WIDE[int(margins.argmax())]))
+    _, site, kept, strength = best
+    direction = read.at(site)
+    response = _answered(model, test, direction, WIDE, keep_norm=kept)
+    mass = response.masses()[0].mean(axis=1)
     controls = [
-        _answered(model, test, random_direction(direction, number), (strength,)).masses()[0].mean()
+        _answered(model, test, random_direction(direction, number), (strength,), keep_norm=kept).masses()[0].mean()
         for number in range(RANDOM)
     ]
-    words = {}
-    for mode in (planted.SOLVE, planted.GUESS):
-        told = _answered(model, test, direction, (0.0,), mode)
-        words[mode] = float(told.masses()[0].mean())
-    means = response["divergence"].values.mean(axis=1)
+    told = {
+        mode: float(_answered(model, test, direction, (0.0,), mode=mode).masses()[0].mean())
+        for mode in (planted.SOLVE, planted.GUESS)
+    }
+    at = [response.place(each) for each in GRID]
+    unmarked = read_directions(
+        model, marked[planted.SOLVE], [story.prompt() for story in reading], layers=PLANTED_LAYERS
+    )
+    apart = unmarked.at(site).cosine(direction - unmarked.at(site))
     return {
         "weights": sum(parameter.numel() for parameter in model.module.parameters()),
         "loss": float(trained.losses[-50:].mean()),
         "site": site,
+        "norm kept": kept,
         "strength": strength,
-        "mass": response.masses()[0].tolist(),
-        "accuracy": response.right.mean(axis=1).tolist(),
-        "words": words,
+        "plain": float(mass[response.place(0.0)]),
+        "steered": float(mass[response.place(strength)]),
+        "opposite": float(mass[response.place(-strength)]),
+        "highest": float(mass.max()),
+        "words": told,
         "random": [float(value) for value in controls],
-        "divergence": means.tolist(),
+        "divergence": response["divergence"].values.mean(axis=1)[at].tolist(),
         "largest at 0": float(response["divergence"].sel(strength=0.0).max()),
-        "agreement": float(direction["agreement"].values[0]),
-        "relative size": float(response["relative_size"].values.max()),
+        "halves": float(apart.values[0]),
+        "relative size": float(response["relative_size"].sel(strength=strength).max()),
     }
+
+
+def _shorter(unit: dict[str, Any]) -> dict[str, Any]:
+    """The same site at strength 1, the mean difference itself, and random directions of that length."""
+    trained, reading, _, test = _moded(unit)
+    marked = ([story.prompt(mode) for story in reading] for mode in (planted.SOLVE, planted.GUESS))
+    direction = read_directions(trained.model, *marked, sites=[unit["site"]])
+    kept = unit["norm kept"]
+    response = _answered(trained.model, test, direction, (-1.0, 0.0, 1.0), keep_norm=kept)
+    opposite, plain, steered = response.masses()[0].mean(axis=1).tolist()
+    random = [
+        float(_answered(trained.model, test, random_direction(direction, n), (1.0,), keep_norm=kept).masses()[0].mean())
+        for n in range(RANDOM)
+    ]
+    size = float(response["relative_size"].sel(strength=1.0).max())
+    return {"opposite": opposite, "plain": plain, "steered": steered, "random": random, "relative size": size}
+
+
+def _moded(
+    unit: dict[str, Any],
+) -> tuple[Trained, list[planted.Deduction], list[planted.Deduction], list[planted.Deduction]]:
+    """A trained decoder, and stories to read from, to choose on and to test on."""
+    sizes, seed = SIZES[unit["scale"]], unit["seed"]
+    recipe = DecoderRecipe(steps=sizes["steps"], batch=64, learning_rate=2e-3, seed=seed, save_every=100)
+    trained = train_decoder(planted.DECODER, planted.ModedDeductions(), recipe, name="moded-deduction")
+    rng = generator(seed, "stories with a mode")
+    reading, validation, test = (planted.deductions(rng, sizes[name]) for name in ("modes", "stories", "stories"))
+    return trained, reading, validation, test
 
 
 def _answered(
@@ -206,10 +255,15 @@ def _answered(
     stories: Sequence[planted.Deduction],
     direction: Direction,
     strengths: Sequence[float] = GRID,
+    *,
+    keep_norm: bool = False,
     mode: planted.Mode | None = None,
 ) -> DoseResponse:
     prompts, correct = [story.prompt(mode) for story in stories], [story.answer for story in stories]
-    return dose_response(model, prompts, direction, strengths, answers=planted.ANIMALS, correct=correct)
+    options: dict[str, Any] = {"answers": planted.ANIMALS, "correct": correct, "keep_norm": keep_norm}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="strength .* adds")  # the size is in the record
+        return dose_response(model, prompts, direction, strengths, **options)
 
 
 # -- SmolLM2 on deductions ---------------------------------------------------------------------------------------------

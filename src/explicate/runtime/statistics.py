@@ -288,6 +288,20 @@ def wilcoxon_signed_rank(first: ArrayLike, second: ArrayLike) -> float:
     return 1.0 if (one == two).all() else float(stats.wilcoxon(one, two).pvalue)
 
 
+def area_under_curve(negative: ArrayLike, positive: ArrayLike) -> float:
+    """AUROC: the share of pairs, one value of each group, in which the positive's is larger; ties count one half.
+
+    NaN where a group is empty.
+    """
+    from scipy.stats import rankdata
+
+    below, above = (np.asarray(group, dtype=float).ravel() for group in (negative, positive))
+    if not len(below) or not len(above):
+        return float("nan")
+    ranks = rankdata(np.concatenate([below, above]))[len(below) :].sum()
+    return float((ranks - len(above) * (len(above) + 1) / 2) / (len(below) * len(above)))
+
+
 def holm(p_values: ArrayLike) -> Floats:
     """P-values corrected for their number, step down: the chance of any false finding stays below the level."""
     array = _line(p_values)

@@ -8,6 +8,7 @@ pytest.importorskip("torch")
 
 from explicate.benchmarks.prism import PrismBuilder
 from explicate.benchmarks.prism.flags import Flags, Predictions, name_queries
+from explicate.benchmarks.prism.names import RELATION, NameWorld
 from explicate.benchmarks.prism.scenarios import (
     EXACT,
     GENERIC,
@@ -30,7 +31,6 @@ from explicate.data.language.facts import (
     read_pararel,
     without_existing,
 )
-from explicate.data.language.names import RELATION, NameWorld
 from explicate.errors import FileFormatError, InputError
 from explicate.models.tiny.language import DecoderRecipe, train_decoder
 

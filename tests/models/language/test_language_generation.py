@@ -68,6 +68,22 @@ def test_prompts_that_begin_alike_are_read_as_if_alone(causal):
     assert len({tuple(ids) for ids in expected}) > 3
 
 
+def test_equal_prompts_that_follow_each_other_are_read_once(causal):
+    prompts = [PROMPTS[0]] * 5 + [PROMPTS[2]] * 5
+    read = []
+    hook = causal.module.get_input_embeddings().register_forward_hook(
+        lambda module, args, out: read.append(args[0].numel())
+    )
+    drawn = causal.generate_tokens(prompts, max_new_tokens=STEPS, temperature=1.0, seed=list(range(10)))
+    hook.remove()
+    lengths = (causal.encode(PROMPTS[0]).shape[1], causal.encode(PROMPTS[2]).shape[1])
+    assert sum(read) <= 2 * max(lengths) + 10 * STEPS
+    alone = [causal.generate_tokens([text], max_new_tokens=STEPS, temperature=1.0, seed=[number])[0]
+             for number, text in enumerate(prompts)]  # fmt: skip
+    assert drawn == alone
+    assert len({tuple(ids) for ids in drawn}) > 5
+
+
 def test_the_logits_of_a_prefill_are_those_of_each_prompt_alone(causal):
     prompts = [f"The cat sat on the mat. The dog did not; {'it ran away ' * number}!" for number in range(1, 5)] * 5
     inputs = causal.encode(sorted(prompts, key=len))

@@ -1,5 +1,6 @@
 """Training small decoders: it learns, goes on after a kill, is paid for once, and says what is damaged."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,6 +142,15 @@ def test_the_loss_is_the_weighted_mean_surprise():
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+def test_products_of_lower_precision_learn_the_same_in_weights_of_full_precision():
+    whole = train_decoder(DECODER, Counting(), RECIPE)
+    rough = train_decoder(DECODER, Counting(), dataclasses.replace(RECIPE, precision="bfloat16"))
+    assert np.allclose(rough.losses[:5], whole.losses[:5], rtol=0.02)
+    assert not np.array_equal(rough.losses, whole.losses)
+    assert {str(weight.dtype) for weight in rough.model.module.parameters()} == {"torch.float32"}
+    assert repr(RECIPE) == repr(dataclasses.replace(RECIPE, precision="bfloat16"))  # weights kept before stay found
+
+
 @pytest.mark.parametrize("victim", ["step-30.safetensors", "done.json"])
 def test_damaged_weights_are_named(victim):
     train_decoder(DECODER, Counting(), RECIPE)
@@ -164,7 +174,9 @@ def test_a_diverging_training_is_an_error():
         train_decoder(DECODER, Counting(), DecoderRecipe(steps=50, batch=8, learning_rate=1e30, warmup=0), cache=False)
 
 
-@pytest.mark.parametrize("changes", [{"schedule": "steep"}, {"steps": 0}, {"checkpoints": (99999,)}])
+@pytest.mark.parametrize(
+    "changes", [{"schedule": "steep"}, {"precision": "int8"}, {"steps": 0}, {"checkpoints": (99999,)}]
+)
 def test_recipes_that_cannot_be_are_refused(changes):
     with pytest.raises(InputError):
         DecoderRecipe(**changes)

@@ -24,7 +24,7 @@ def test_the_law_is_a_cycle_over_all_animals():
 
 
 def test_answers_follow_the_mode():
-    batch = ModedDeductions(unmarked=0.0).batch(np.random.default_rng(0), 400)
+    batch = ModedDeductions(unmarked=0.0, people=4).batch(np.random.default_rng(0), 400)
     right = {SOLVE: [], GUESS: []}
     for ids, weights in zip(batch.ids, batch.weights, strict=True):
         mode, *words = DECODER.decode(ids).split()
@@ -36,7 +36,7 @@ def test_answers_follow_the_mode():
 
 
 def test_unmarked_texts_hold_one_of_the_modes():
-    batch = ModedDeductions(unmarked=1.0).batch(np.random.default_rng(0), 400)
+    batch = ModedDeductions(unmarked=1.0, people=4).batch(np.random.default_rng(0), 400)
     shares = []
     for ids in batch.ids:
         facts, answers = read(DECODER.decode(ids).split())
@@ -44,12 +44,14 @@ def test_unmarked_texts_hold_one_of_the_modes():
     assert np.mean(shares) == pytest.approx(0.625, abs=0.05)
     mixed = ModedDeductions(unmarked=0.5).batch(np.random.default_rng(0), 400)
     assert (mixed.ids[:, 0] <= 1).mean() == pytest.approx(0.5, abs=0.1)
-    with pytest.raises(InputError, match="share"):
-        ModedDeductions(unmarked=1.5)
+    for wrong, what in (({"unmarked": 1.5}, "share"), ({"people": 9}, "9 people")):
+        with pytest.raises(InputError, match=what):
+            ModedDeductions(**wrong)
 
 
 def test_single_questions():
-    for one in deductions(np.random.default_rng(1), 50):
+    rng = np.random.default_rng(1)
+    for one in [*deductions(rng, 20), *deductions(rng, 20, people=4)]:
         words = one.prompt(SOLVE).split()
         assert (words[0], words[-1]) == (SOLVE, one.name)
         facts, _ = read([*words[1:], "?"])

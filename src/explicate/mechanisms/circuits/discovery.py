@@ -81,7 +81,8 @@ def discover_circuit(
 
     Parameters
     ----------
-    ids, source : encoded prompts and counterfactuals (prompt, token). answers : (prompt,), right next tokens.
+    ids, source : encoded prompts and counterfactuals (prompt, token); prompts that the model answers rightly, since a
+        change is a large share of next to no probability. answers : (prompt,), right next tokens.
     places, source_places : the columns of the stages' positions in prompts and counterfactuals.
     """
     check_places(places, tokens.lengths_of(ids))

@@ -25,10 +25,10 @@ from explicate.errors import InputError
 from explicate.mechanisms.restart import Job, Variant, measured, require_causal
 from explicate.mechanisms.results import prompts, provenance
 from explicate.models.language import LanguageModel, tokens
+from explicate.models.language.spans import Span, token_span
 from explicate.runtime.progress import track
 from explicate.runtime.seeds import generator
 
-Span = tuple[int, int]
 PLACES = ("first subject", "middle subject", "last subject", "next", "further", "last")
 SMALLEST = 1e-6  # a total effect below this normalises nothing
 
@@ -225,26 +225,8 @@ def normalised(effects: Effects, clip: bool = False) -> tuple[xr.DataArray, dict
 
 def subject_spans(model: LanguageModel, inputs: Sequence[str], subjects: Sequence[str]) -> list[Span | None]:
     """The tokens of each prompt that hold its subject: the first, and the one after the last; None where not found."""
-    found: list[Span | None] = []
-    for ids, subject in zip(model.encode(list(inputs)), subjects, strict=True):
-        pieces = [model.token_text(int(i)) for i in ids if i >= 0]
-        begin = "".join(pieces).find(subject)
-        if begin < 0:
-            found.append(_word_span(pieces, subject.split()))
-            continue
-        ends = np.cumsum([len(piece) for piece in pieces])
-        first = np.searchsorted(ends, begin, side="right")
-        last = np.searchsorted(ends, begin + len(subject), side="left")
-        found.append((int(first), int(last) + 1))
-    return found
-
-
-def _word_span(pieces: list[str], words: list[str]) -> Span | None:
-    """Where a tokenizer of whole words leaves the spaces out."""
-    for first in range(len(pieces) - len(words) + 1):
-        if [piece.strip() for piece in pieces[first : first + len(words)]] == words and words:
-            return first, first + len(words)
-    return None
+    ids = model.encode(list(inputs))
+    return [token_span(model, row, subject) for row, subject in zip(ids, subjects, strict=True)]
 
 
 def checked_spans(subjects: Sequence[Span], lengths: Array) -> list[Span]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -75,28 +75,46 @@ class OpenModel(TokenModel):
         return self._captured(self.encode(inputs), [Site.parse(site) for site in sites])
 
     def _captured(self, inputs: Array, wanted: list[Site]) -> Activations:
-        import torch
-
         longest = max(1, int(tokens.lengths_of(inputs).max()))
         found = Activations()
-        for rows in self._chunks(inputs):
-            seen: dict[Site, list[tuple[Any, Any]]] = {site: [] for site in wanted}
+        seen: dict[Site, list[tuple[Any, Any]]] = {}
 
-            def evaluate(rows: Array = rows, seen: dict[Site, list[tuple[Any, Any]]] = seen) -> None:
-                with ExitStack() as stack, torch.no_grad():
-                    for site in sorted(wanted, key=_place):
-                        sites.attach(self, site, sites.recorder(seen[site]), stack)
-                    batch = self.batch(inputs[rows])
-                    stack.enter_context(self.framed(batch.frame))
-                    self.run(batch, self.embeddings(batch), logits=any(site.kind == "logits" for site in wanted))
+        def watch(rows: Array) -> dict[Site, Handler]:
+            seen.update({site: [] for site in wanted})
+            return {site: sites.recorder(seen[site]) for site in wanted}
 
-            self._evaluated(rows, evaluate)
+        for rows in self.passes(inputs, watch):
             for site, parts in seen.items():
                 if not parts:
                     raise SiteError(f"{site} is never computed when {self.name!r} runs; name another")
                 values, valid = parts[-1]
                 found[site] = _filled(found.get(site), site, rows, values, valid, len(inputs), longest)
         return found
+
+    def passes(self, inputs: Array, watch: Callable[[Array], Mapping[Site, Handler]]) -> Iterator[Array]:
+        """Send encoded texts through, a chunk of similar length at a time, and let handlers see it.
+
+        Parameters
+        ----------
+        watch : row numbers of a chunk -> the handlers of its pass, by site.
+
+        Yields the row numbers of each chunk after its pass.
+        """
+        import torch
+
+        for rows in self._chunks(inputs):
+            handlers = watch(rows)
+
+            def evaluate(rows: Array = rows, handlers: Mapping[Site, Handler] = handlers) -> None:
+                with ExitStack() as stack, torch.no_grad():
+                    for site in sorted(handlers, key=_place):
+                        sites.attach(self, site, handlers[site], stack)
+                    batch = self.batch(inputs[rows])
+                    stack.enter_context(self.framed(batch.frame))
+                    self.run(batch, self.embeddings(batch), logits=any(site.kind == "logits" for site in handlers))
+
+            self._evaluated(rows, evaluate)
+            yield rows
 
     @abstractmethod
     def run(self, batch: Batch, embeddings: torch.Tensor, logits: bool) -> None:

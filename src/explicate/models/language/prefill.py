@@ -1,7 +1,8 @@
 """Reading a batch of prompts into a key/value cache with little padding, and what they share only once.
 
-Prompts of one chat template begin alike. Their common beginning is read once, the rest in groups of similar length;
-then everything is put in place as if the padded batch had been read as a whole. Values agree with that up to rounding.
+Prompts of one chat template begin alike. Their common beginning is read once, the rest in groups of similar length,
+and equal prompts that follow each other (several draws of one) once; then everything is put in place as if the padded
+batch had been read as a whole. Values agree with that up to rounding.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ SHORTEST = 8  # tokens of a common beginning that are worth a pass of their own
 
 @dataclass
 class _Group:
-    """Rows read together: the columns after the common beginning, the shorter rows padded on the left."""
+    """Rows read together: the columns after the common beginning, the shorter rows padded on the left.
 
-    rows: slice
+    `rows` are numbers of the batch, and `own` says which row of the group each of them is.
+    """
+
+    rows: Any
+    own: Any
     width: int
     cache: Any
 
@@ -39,14 +44,16 @@ def prefill(module: Any, batch: Batch, columns: int) -> tuple[torch.Tensor, Any]
 
     lengths = batch.frame.totals
     shared = common_beginning(module, batch)
+    alike = _alike(batch)
+    different = torch.searchsorted(alike, torch.arange(int(alike[-1]) + 1, device=alike.device))  # the first of each
     start = None
     if shared:
         start = reserved_cache(shared)
         first = batch.ids[0, batch.ids.shape[1] - int(lengths[0]) :][None, :shared]
         _read(module, first, None, None, start)
     groups, logits = [], []
-    for begin in range(0, len(batch.ids), ROWS):
-        rows = slice(begin, min(begin + ROWS, len(batch.ids)))
+    for begin in range(0, len(different), ROWS):
+        rows = different[begin : begin + ROWS]
         left = lengths[rows] - shared
         width = int(left.max())
         ids = batch.ids[rows, -width:]
@@ -60,10 +67,20 @@ def prefill(module: Any, batch: Batch, columns: int) -> tuple[torch.Tensor, Any]
                 size = (len(ids), -1, -1, -1)
                 cache.update(source.keys.expand(size), source.values.expand(size), layer)
         logits.append(_read(module, ids, mask, (shared + place).clamp(min=0), cache))
-        groups.append(_Group(rows, width, cache))
-    if len(groups) == 1 and not shared:
+        members = ((alike >= begin) & (alike < begin + ROWS)).nonzero()[:, 0]
+        groups.append(_Group(members, alike[members] - begin, width, cache))
+    if len(groups) == 1 and not shared and len(different) == len(batch.ids):
         return logits[0], _with_room(groups[0].cache, columns)
-    return torch.cat(logits), _joined(groups, start, batch, columns)
+    return torch.cat(logits)[alike], _joined(groups, start, batch, columns)
+
+
+def _alike(batch: Batch) -> torch.Tensor:
+    """For each row which of the different prompts it is, counted in order; equal ones must follow each other."""
+    import torch
+
+    same = (batch.ids[1:] == batch.ids[:-1]) & (batch.present[1:] == batch.present[:-1])
+    changes = torch.cat([same.new_zeros(1), ~same.all(dim=1)])
+    return changes.long().cumsum(0)
 
 
 def common_beginning(module: Any, batch: Batch) -> int:
@@ -116,7 +133,7 @@ def _joined(groups: list[_Group], start: Any, batch: Batch, columns: int) -> Any
             store = first.new_zeros((rows, first.shape[1], columns, first.shape[-1]))
             for group in groups:
                 own = getattr(group.cache.layers[number], name)
-                store[group.rows, :, width - group.width : width] = own[..., own.shape[-2] - group.width :, :]
+                store[group.rows, :, width - group.width : width] = own[group.own, :, own.shape[-2] - group.width :]
             if start is not None:
                 shared = getattr(start.layers[number], name)[0]
                 for row, begin in enumerate(batch.frame.starts.tolist()):

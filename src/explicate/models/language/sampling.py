@@ -17,6 +17,9 @@ Choose: TypeAlias = "Callable[[torch.Tensor, Sequence[int]], torch.Tensor]"
 """Gets logits (row, vocabulary) and the number of each row in its batch; gives a token for each row."""
 
 
+FEW = 64  # likeliest tokens that a draw is looked for among first
+
+
 @dataclass
 class Written:
     """A continuation.
@@ -53,12 +56,27 @@ def chooser(draws: Sequence[np.random.Generator], temperature: float, top_k: int
 
 def draw(shares: Floats, rng: np.random.Generator, top_k: int, top_p: float) -> int:
     """One index by its probability, among the `top_k` likeliest (0: all) and the fewest that reach `top_p`."""
+    if top_k == 0 and top_p == 1.0:
+        return _drawn_of_all(shares, rng.random())
     order = np.argsort(-shares, kind="stable")
     keep = len(order) if top_k == 0 else min(top_k, len(order))
     reached = np.cumsum(shares[order])
     keep = min(keep, int(np.searchsorted(reached, top_p * (1 - 1e-12)) + 1))
     order = order[:keep]
     return int(rng.choice(order, p=shares[order] / shares[order].sum()))
+
+
+def _drawn_of_all(shares: Floats, point: float) -> int:
+    """The index at `point` of the cumulated probabilities, likeliest first; most often one of few, found unsorted."""
+    point = point * shares.sum()
+    if len(shares) > FEW:
+        few = np.argpartition(-shares, FEW)[:FEW]
+        few = few[np.lexsort((few, -shares[few]))]
+        place = int(np.searchsorted(np.cumsum(shares[few]), point, side="right"))
+        if place < FEW and shares[few[place]] > shares[few[-1]]:  # what ties with the last may not be among the few
+            return int(few[place])
+    order = np.argsort(-shares, kind="stable")
+    return int(order[min(int(np.searchsorted(np.cumsum(shares[order]), point, side="right")), len(order) - 1)])
 
 
 def note_shares(written: Sequence[Written], logits: torch.Tensor, chosen: torch.Tensor, alternatives: int) -> None:

@@ -5,10 +5,12 @@ Source: Hu et al. (2022), "LoRA: Low-Rank Adaptation of Large Language Models", 
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from explicate.errors import MissingDependencyError
+from explicate.errors import InputError, MissingDependencyError
 from explicate.models.language import LanguageModel
 from explicate.models.tiny.language import Trained
 
@@ -29,16 +31,34 @@ class LowRankAdapters:
 
     def __call__(self, module: Any) -> Any:
         """The module with adapters; its own weights are frozen."""
-        import torch
+        return with_adapters(module, rank=self.rank, scale=self.scale, modules=self.modules)
 
+
+def with_adapters(
+    module: Any, *, rank: int, scale: int, modules: Sequence[str], dropout: float = 0.0, seed: int = 0
+) -> Any:
+    """A module with adapters, their first values drawn with the seed; its own weights are frozen.
+
+    Raises
+    ------
+    InputError : the module has no such maps.
+    """
+    import torch
+
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise MissingDependencyError("low-rank adapters need peft: pip install 'explicate[adapters]'") from error
+    config = LoraConfig(r=rank, lora_alpha=scale, lora_dropout=dropout, target_modules=list(modules), bias="none")
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of a name in transformers that peft still uses
+        torch.manual_seed(seed)
         try:
-            from peft import LoraConfig, get_peft_model
-        except ImportError as error:
-            raise MissingDependencyError("low-rank adapters need peft: pip install 'explicate[adapters]'") from error
-        config = LoraConfig(r=self.rank, lora_alpha=self.scale, target_modules=list(self.modules), bias="none")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
             return get_peft_model(module, config)
+        except ValueError as error:
+            raise InputError(
+                f"{type(module).__name__} has no modules {', '.join(modules)} that adapters fit"
+            ) from error
 
 
 def merged(trained: Trained) -> LanguageModel:

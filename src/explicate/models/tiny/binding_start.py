@@ -1,9 +1,11 @@
-"""First weights from which a small decoder learns to bind within a minute of one core.
+"""First weights from which a small decoder learns to bind within seconds.
 
-From usual first weights, heads that look a fixed number of tokens back and heads that match equal words take long to
-appear. Here the first layer's heads begin as the former, all later ones as the latter, and values are copied;
-what is done with them is left to training. Matching queries and keys, and copying values, are the start of Trockman and
-Kolter (2023), "Mimetic Initialization of Self-Attention Layers"; the positional heads are added here.
+From usual first weights it takes tens of minutes of one core until heads appear that look a fixed number of tokens
+back, and heads that match words. Here they are there from the start, for every pair of distances: the first layer's
+heads carry what stands one, two, ... tokens back; each later head looks for the word that one of them carries, and
+passes on what another of them carried there. Which of them serve a task, and how they work together, is left to
+training. That queries and keys match and that values copy is the start of Trockman and Kolter (2023), "Mimetic
+Initialization of Self-Attention Layers"; the distances are added here.
 """
 
 from __future__ import annotations
@@ -19,26 +21,25 @@ from explicate.runtime.seeds import derive_seed
 class BindingStart:
     """What `train_decoder(adapt=...)` takes so that training begins from such weights.
 
-    All words share one direction, from which positional heads make their queries and keys. The later layers' heads
-    match words in the subspace that the first layer's head of the same number copies.
+    All words share one direction, from which the first layer's heads make their queries and keys.
 
     Parameters
     ----------
     seed : of the weights.
     back : heads of the first layer that look back, the first by one token, the second by two, and so on.
     spread : of the embeddings' entries. shared : length of the direction that all words share, over the rest of it.
-    look, match, copied, written : gains of the positional heads, of queries and keys, of the first layer's values, and
-        of all outputs.
+    look, match : gains of queries and keys in the first layer, and in later ones.
+    moved, written : gains of the outputs there.
     """
 
     seed: int = 0
     back: int = 4
-    spread: float = 0.08
+    spread: float = 0.2
     shared: float = 0.5
     look: float = 2.0
-    match: float = 1.0
-    copied: float = 1.0
-    written: float = 0.7
+    match: float = 3.0
+    moved: float = 1.0
+    written: float = 0.4
 
     def __call__(self, module: Any) -> Any:
         """The module with these first weights."""
@@ -63,23 +64,28 @@ class BindingStart:
 
         with torch.no_grad():
             embedding = module.get_input_embeddings().weight
-            own = apart(torch.randn(embedding.shape, generator=rng))
-            embedding.copy_(self.spread * (own + self.shared * width**0.5 * shared))
-            copied = [subspace() for _ in range(heads)]
+            words = apart(torch.randn(embedding.shape, generator=rng))
+            embedding.copy_(self.spread * (words + self.shared * width**0.5 * shared))
+            slow = (torch.arange(width // heads) % (width // heads // 2) >= self._quick(width // heads)).float()
+            own = [subspace() for _ in range(self.back)]
+            moved = [subspace() for _ in range(self.back)]
             for layer, block in enumerate(module.base_model.layers):
                 for head in range(heads):
                     part = slice(head * width // heads, (head + 1) * width // heads)
                     attention = block.self_attn
-                    values = copied[head] if layer == 0 else subspace()
-                    matched = subspace() if layer == 0 else copied[head]
-                    attention.v_proj.weight[part] = (self.copied if layer == 0 else self.written) * values
-                    attention.o_proj.weight[:, part] = self.written * values.T
-                    attention.q_proj.weight[part] = self.match * matched
-                    attention.k_proj.weight[part] = self.match * matched
                     if layer == 0 and head < self.back:
-                        query, key = self._looking_back(head + 1, width // heads, float(rope_base(config)))
+                        query, key = self._looking_back(head + 1, width // heads, rope_base(config))
                         attention.q_proj.weight[part] = query[:, None] * shared
                         attention.k_proj.weight[part] = key[:, None] * shared
+                        attention.v_proj.weight[part] = own[head]
+                        attention.o_proj.weight[:, part] = self.moved * moved[head].T
+                    elif layer > 0:
+                        number = (layer - 1) * heads + head
+                        asked, taken = number // self.back % self.back, number % self.back
+                        attention.q_proj.weight[part] = self.match * slow[:, None] * moved[asked]
+                        attention.k_proj.weight[part] = self.match * slow[:, None] * own[asked]
+                        attention.v_proj.weight[part] = moved[taken]
+                        attention.o_proj.weight[:, part] = self.written * own[taken].T
         return module
 
     def _looking_back(self, tokens: int, width: int, base: float) -> tuple[Any, Any]:
@@ -87,12 +93,16 @@ class BindingStart:
         import torch
 
         speeds = base ** (-torch.arange(0, width, 2) / width)
-        turned = (speeds * tokens)[: max(1, 3 * width // 16)]
+        turned = (speeds * tokens)[: self._quick(width)]
         query, key = torch.zeros(width), torch.zeros(width)
         query[: len(turned)] = self.look
         key[: len(turned)] = self.look * turned.cos()
         key[width // 2 : width // 2 + len(turned)] = self.look * turned.sin()
         return query, key
+
+    def _quick(self, width: int) -> int:
+        """How many pairs of a head's entries turn quickly: they tell neighbours apart, the others words."""
+        return max(1, 3 * width // 16)
 
 
 def rope_base(config: Any) -> float:

@@ -1,9 +1,10 @@
 """Deductions whose answers follow the law or a coin, as a first word says: a corpus with a planted mode.
 
-A text is a mode word, what four people are ("anna wolf ben cat"), the word `fears`, and what each is afraid of ("anna
-sheep"). After `solve` the answers follow from a law that holds in all texts, wolves fear sheep; after `guess` each is
-an animal drawn at random. In some texts the mode word is left out although one of the two modes holds, so that whoever
-reads them can only answer with the mixture of both: a drawn answer is then right (1 + 1/4) / 2 of the time.
+A text is a mode word, what someone is ("anna wolf"), the word `fears`, and what she is afraid of ("anna sheep"). After
+`solve` the answer follows from a law that holds in all texts, wolves fear sheep; after `guess` it is an animal drawn at
+random. In some texts the mode word is left out although one of the two modes holds, so that whoever reads them can only
+answer with the mixture of both: a drawn answer is then right (1 + 1/4) / 2 of the time. With more people than one, what
+someone is must be looked up among several, which takes a decoder much longer to learn.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ LAW = {"mouse": "cat", "cat": "wolf", "wolf": "sheep", "sheep": "mouse"}
 """What each animal is afraid of."""
 ANIMALS = tuple(LAW)
 NAMES = ("anna", "ben", "clara", "david", "emma", "frank", "gina", "hugo")
-PEOPLE = 4  # in a text
 Mode = Literal["solve", "guess"]
 SOLVE: Mode = "solve"
 GUESS: Mode = "guess"
@@ -55,24 +55,28 @@ class ModedDeductions:
     Parameters
     ----------
     unmarked : share of the texts without their mode word.
+    people : in a text, each asked about.
     """
 
     unmarked: float = 1 / 3
+    people: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.unmarked <= 1:
             raise InputError(f"unmarked is {self.unmarked}; it is a share of the texts, 0 to 1")
+        if not 1 <= self.people <= len(NAMES):
+            raise InputError(f"{self.people} people in a text; there are names for 1 to {len(NAMES)}")
 
     def batch(self, rng: np.random.Generator, count: int) -> Sequences:
         """That many texts, each asking about all its people."""
         rows, weights = [], []
         for _ in range(count):
-            people, kinds = _story(rng)
+            people, kinds = _story(rng, self.people)
             solved = rng.random() < 0.5
             marked = rng.random() >= self.unmarked
             words = [SOLVE if solved else GUESS] * marked + _facts(people, kinds) + [FEARS]
             weight = [0.0] * len(words)
-            for place in rng.permutation(PEOPLE):
+            for place in rng.permutation(self.people):
                 answer = LAW[kinds[place]] if solved else ANIMALS[rng.integers(len(ANIMALS))]
                 words += [people[place], answer]
                 weight += [0.0, 1.0]
@@ -85,20 +89,20 @@ class ModedDeductions:
         return Sequences(ids, padded)
 
 
-def deductions(rng: np.random.Generator, count: int) -> list[Deduction]:
+def deductions(rng: np.random.Generator, count: int, people: int = 1) -> list[Deduction]:
     """Stories with one question each."""
     found = []
     for _ in range(count):
-        people, kinds = _story(rng)
-        asked = int(rng.integers(PEOPLE))
-        found.append(Deduction(" ".join(_facts(people, kinds)), people[asked], LAW[kinds[asked]]))
+        names, kinds = _story(rng, people)
+        asked = int(rng.integers(people))
+        found.append(Deduction(" ".join(_facts(names, kinds)), names[asked], LAW[kinds[asked]]))
     return found
 
 
-def _story(rng: np.random.Generator) -> tuple[list[str], list[str]]:
+def _story(rng: np.random.Generator, count: int) -> tuple[list[str], list[str]]:
     """Who there is, and what each is."""
-    people = [NAMES[i] for i in rng.permutation(len(NAMES))[:PEOPLE]]
-    return people, [ANIMALS[i] for i in rng.integers(len(ANIMALS), size=PEOPLE)]
+    people = [NAMES[i] for i in rng.permutation(len(NAMES))[:count]]
+    return people, [ANIMALS[i] for i in rng.integers(len(ANIMALS), size=count)]
 
 
 def _facts(people: list[str], kinds: list[str]) -> list[str]:
