@@ -49,7 +49,7 @@ from explicate.runtime.seeds import generator
 
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
-        "steps": 1500, "sequences": 64, "naming": 10, "scored": 24, "movers": 3, "total": 8,
+        "steps": 3000, "sequences": 64, "naming": 10, "scored": 24, "movers": 3, "total": 8,
         "lengths": (2, 3, 5, 8, 12), "test": 200, "walk": 15, "steps of grid": 6, "coarse": 4, "training": 15,
         "validation": 30, "keep": 12, "length": 5, "crowding": (3, 8), "edit": 30, "tokens": 2000, "repeated": 8,
     },
@@ -59,7 +59,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "crowding": (), "edit": 2, "tokens": 60, "repeated": 2,
     },
 }  # fmt: skip
-INDUCTION = RepeatedTokens(64, 24)
+INDUCTION = RepeatedTokens(64, 24, shortest=8)
 INHIBITORS, DIMENSIONS = 2, 3
 REMOVED = 5  # components taken out of the trained pair, of 32
 
@@ -133,7 +133,7 @@ def _trained(unit: dict[str, Any]) -> dict[str, Any]:
     sizes = SIZES[unit["scale"]]
     recipe = DecoderRecipe(steps=sizes["steps"], batch=32, learning_rate=2e-3, warmup=100, seed=unit["seed"])
     model = train_decoder(INDUCTION.attention_only(), INDUCTION, recipe, name="induction").model
-    ids = INDUCTION.batch(generator(unit["seed"], "held-out sequences"), sizes["sequences"]).ids
+    ids = INDUCTION.longest_alone.batch(generator(unit["seed"], "held-out sequences"), sizes["sequences"]).ids
     looked = induction_heads(model, ids)
     source, destination = int(looked.previous[0].argmax()), int(looked.induction[1].argmax())
     weights = HeadWeights.of(model)

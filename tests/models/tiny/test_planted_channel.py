@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from explicate.errors import InputError
 from explicate.mechanisms.weights import HeadWeights, component_scores
 from explicate.models.tiny.planted_channel import planted_channel
 from explicate.models.tiny.repeated_tokens import RepeatedTokens
@@ -29,5 +30,13 @@ def test_sequences_are_said_twice():
     assert all(len(set(row[:8].tolist())) == 8 for row in ids)
     longer = RepeatedTokens(4, 8).batch(np.random.default_rng(0), 5).ids
     np.testing.assert_array_equal(longer[:, :8], longer[:, 8:])
+    mixed = RepeatedTokens(16, 8, shortest=3)
+    rows = mixed.batch(np.random.default_rng(0), 60).ids
+    lengths = (rows >= 0).sum(axis=1) // 2
+    assert set(lengths.tolist()) == set(range(3, 9))
+    assert all((row[:n] == row[n : 2 * n]).all() for row, n in zip(rows, lengths, strict=True))
+    assert mixed.longest_alone == corpus
+    with pytest.raises(InputError, match="halves of 9 to 8"):
+        RepeatedTokens(16, 8, shortest=9)
     decoder = corpus.attention_only()
     assert (decoder.mlp_widths, decoder.positions, decoder.context) == ((0, 0), "learned", 16)

@@ -6,10 +6,12 @@ Source: Olsson et al. (2022), "In-context Learning and Induction Heads", "Repeat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from explicate.errors import InputError
+from explicate.models.language.tokens import ABSENT
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.language import Sequences
 
@@ -21,10 +23,17 @@ class RepeatedTokens:
     Parameters
     ----------
     vocabulary : how many different tokens. half : tokens of a half, drawn without two alike where there are enough.
+    shortest : halves have `shortest` to `half` tokens, each as often; None: all have `half`. With one length alone the
+        place of the copy follows from the position, and a model with learned positions needs no induction.
     """
 
     vocabulary: int = 64
     half: int = 24
+    shortest: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.half < 2 or not 2 <= (self.shortest or 2) <= self.half:
+            raise InputError(f"halves of {self.shortest} to {self.half} tokens; give at least 2, the shorter one first")
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -32,12 +41,20 @@ class RepeatedTokens:
         return tuple(f"t{number}" for number in range(self.vocabulary))
 
     def batch(self, rng: np.random.Generator, count: int) -> Sequences:
-        """Sequences (text, 2 half)."""
+        """Sequences (text, 2 half), those with shorter halves ending in -1."""
         if self.half <= self.vocabulary:
             first = rng.permuted(np.tile(np.arange(self.vocabulary), (count, 1)), axis=1)[:, : self.half]
         else:
             first = rng.integers(0, self.vocabulary, (count, self.half))
-        return Sequences(np.concatenate([first, first], axis=1).astype(np.int64))
+        lengths = rng.integers(self.shortest, self.half + 1, count) if self.shortest else np.full(count, self.half)
+        place = np.arange(2 * self.half)[None]
+        ids = np.take_along_axis(first, place % lengths[:, None], axis=1)
+        return Sequences(np.where(place < 2 * lengths[:, None], ids, ABSENT).astype(np.int64))
+
+    @property
+    def longest_alone(self) -> RepeatedTokens:
+        """The same with halves of the full length alone, to measure on."""
+        return replace(self, shortest=None)
 
     def attention_only(self, layers: int = 2, width: int = 128, heads: int = 4) -> Decoder:
         """A decoder without MLPs and rotation, as the composition of two heads is easiest to see in."""
