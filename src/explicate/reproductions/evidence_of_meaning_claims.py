@@ -96,7 +96,8 @@ def _probes(last: list[Any]) -> list[Claim]:
         held = [one["readings"][TURN]["accuracy"] for one in last if TURN in one["readings"]]
         alone = baseline("program prefix", TURN)
         why = (
-            f"; the turn since the start, {FRAME}, is read with {np.mean(held):.3f}, off the prefix {np.mean(alone):.3f}"
+            f"; the turn since the start, {FRAME}, is read with {np.mean(held):.3f}, "
+            f"off the prefix {np.mean(alone):.3f}"
             if limit and held
             else ""
         )
