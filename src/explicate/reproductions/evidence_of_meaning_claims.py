@@ -94,7 +94,13 @@ def _probes(last: list[Any]) -> list[Claim]:
         feature, offset = key.split("/")
         metric = f"accuracy of a linear probe for the {feature}, offset {offset}"
         held = [one["readings"][TURN]["accuracy"] for one in last if TURN in one["readings"]]
-        why = f"; the turn since the start, {FRAME}, is read with {np.mean(held):.3f}" if limit and held else ""
+        alone = baseline("program prefix", TURN)
+        why = (
+            f"; the turn since the start, {FRAME}, is read with {np.mean(held):.3f}, "
+            f"off the prefix {np.mean(alone):.3f}"
+            if limit and held
+            else ""
+        )
         shown = "; ".join(f"a linear probe of the {name} {value:.3f}" for name, value in text.items())
         claims.append(
             Claim(f"The model's states tell {claim}", metric, "rises over training", interval.value, _ends(interval),
@@ -156,7 +162,7 @@ def _correlations(last: list[Any], points: list[Any]) -> list[Claim]:
     changes = [fit.changes for fit in fits]
     turns = _fits(last, points, TURN)[0] if TURN in points[-1].get("readings", {}) else []
     more = [
-        Claim("With the turn since the start, which the model holds", "Pearson's correlation, less the majority's",
+        Claim("With the turn since the start", "Pearson's correlation, less the majority's",
               None, min(fit.correlation for fit in turns), chance=0.0,
               note=f"first differences {_listed(f.changes for f in turns)}; slope {_listed(f.slope for f in turns)}, "
               f"R² {_listed(f.r_squared for f in turns)}, largest p {max(f.p_value for f in turns):.1e}"),
