@@ -78,8 +78,8 @@ SIZES: dict[str, dict[str, int]] = {
         "test": 2,
         "controls": 1,
         "written": 1,
-        "ioi": 1,
-        "ioi test": 1,
+        "ioi": 2,
+        "ioi test": 4,
     },
 }
 
