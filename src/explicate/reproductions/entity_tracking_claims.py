@@ -88,7 +88,12 @@ def _tuning_claims(known: _Known) -> list[Claim]:
     gains = {model: [a - b for a, b in zip(known.accuracy(model), base, strict=True)] for model in ("A", "B")}
     best = [max(pair) for pair in zip(gains["A"], gains["B"], strict=True)]
     apart = [abs(c - b) for c, b in zip(control, base, strict=True)]
-    spread = f"base by seed: {_shown(base)}; A {_shown(known.accuracy('A'))}; B {_shown(known.accuracy('B'))}"
+    spread = (
+        f"base by seed: {_shown(base)}; A {_shown(known.accuracy('A'))}; B {_shown(known.accuracy('B'))}; 4 layers of "
+        "width 128 where the page has 6 of 192 to 256; training begins from weights whose first heads look one, two, "
+        "... tokens back and whose later heads match words (see BindingStart), so that some heads bind is given and "
+        "which of them serve the task is learnt"
+    )
     return [
         Claim("The base model does the task in part", "accuracy on 7 boxes, mean of the seeds", 0.66, _mean(base),
               _interval(base), chance=CHANCE, bar=".55-.75 in each seed",
