@@ -45,6 +45,7 @@ from explicate.mechanisms.qa_circuit.following import (
     with_scaled_heads,
     with_signal,
 )
+from explicate.mechanisms.qa_circuit.probe_sets import first_token
 from explicate.models import zoo
 from explicate.models.language import LanguageModel
 from explicate.models.language.spans import Span, token_spans
@@ -260,7 +261,7 @@ def _gradient(model: LanguageModel, questions: Sequence[ContextQuestion], spans:
     """Largest |gradient x input| of the answer's first token inside each sentence."""
     rows = []
     for question, own in zip(questions, spans, strict=True):
-        token = int(model.tokenizer(f" {question.answer}", add_special_tokens=False)["input_ids"][0])
+        token = first_token(model, question.answer)
         found = GradientTimesInput().explain(model, [question.prompt()], target=token)
         rows.append(scores_of_sentences(np.abs(found.values[0]), own))
     return np.stack(rows)

@@ -85,6 +85,11 @@ class NameWorld:
         return dict(everyone[i] for i in order[:cut]), dict(everyone[i] for i in order[cut:])
 
     @cached_property
+    def _people(self) -> tuple[tuple[tuple[str, str], ...], ...]:
+        """Those learnt by heart, and the bearers that may be met, each with their country."""
+        return tuple(self.by_heart.items()), tuple(self.bearers[0].items())
+
+    @cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """All words."""
         names = [f"{kind}{n:02d}" for kind, count in (("First", self.firsts), ("Last", self.lasts),
@@ -119,9 +124,9 @@ class NameWorld:
         kind = int(rng.choice(len(KINDS), p=KINDS))
         template = RELATION.templates[rng.integers(len(RELATION.templates))]
         if kind in (0, 1):
-            people = (self.by_heart, self.bearers[0])[kind]
-            name = list(people)[rng.integers(len(people))]
-            return f"{template.replace('[X]', name)} {people[name]}"
+            people = self._people[kind]
+            name, country = people[rng.integers(len(people))]
+            return f"{template.replace('[X]', name)} {country}"
         anywhere = self.country_names[rng.integers(self.countries)]
         if kind == 3:
             return f"{template.replace('[X]', RELATION.neutral[rng.integers(2)])} {anywhere}"

@@ -7,7 +7,7 @@ code differ, both are offered (`require_correct`); templates are counted once ea
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,21 +60,16 @@ class Rules:
             return ""
         if row["correct"] and not row["surface"] and consistency > self.consistent and popularity > self.popular:
             return EXACT
-        known = bool(row["correct"]) if self.require_correct else names_any(row["candidate_prediction"], objects)
+        known = bool(row["correct"]) if self.require_correct else is_correct(row["candidate_prediction"], objects)
         if consistency < self.inconsistent and known and popularity < self.popular:
             return GUESS
         return ""
 
 
-def is_correct(predicted: str, objects: Sequence[str]) -> bool:
+def is_correct(predicted: str, objects: Collection[str]) -> bool:
     """Whether a right answer begins with the prediction, which must have three letters."""
     text = predicted.strip()
     return len(text) >= SHORTEST_ANSWER and any(found.startswith(text) for found in objects)
-
-
-def names_any(predicted: str, objects: frozenset[str]) -> bool:
-    """Whether the prediction begins one of the set's objects."""
-    return is_correct(predicted, sorted(objects))
 
 
 def is_trivial(predicted: str, relation: str, fields: frozenset[str]) -> bool:

@@ -6,7 +6,6 @@ made to contradict it, and facts about invented people, which only the context c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,6 @@ from explicate.data.language.countries import countries
 from explicate.runtime.seeds import generator
 
 SIGNAL = "The answer is in this sentence: {}"
-BLANK = "something else"
 
 
 @dataclass(frozen=True)
@@ -204,11 +202,6 @@ def conflicting_questions(count: int, seed: int = 0, sentences: int = 4) -> list
         texts.insert(place, probe.statement.format(value))
         found.append(ContextQuestion(tuple(texts), probe.question, value, place, probe.true, probe.lead))
     return found
-
-
-def first_token(tokens_of: Callable[[str], Sequence[int]], answer: str) -> int:
-    """The token that an answer begins with where it follows "Answer:"."""
-    return int(tokens_of(f" {answer}")[0])
 
 
 def _names(rng: np.random.Generator, count: int) -> list[str]:

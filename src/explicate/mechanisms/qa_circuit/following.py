@@ -14,6 +14,7 @@ from explicate.core.capabilities import Array, Floats
 from explicate.core.sites import Site
 from explicate.data.language.questions import ContextQuestion
 from explicate.errors import InputError
+from explicate.mechanisms.qa_circuit.probe_sets import first_token
 from explicate.mechanisms.steering import scale_heads
 from explicate.models.language import LanguageModel
 
@@ -25,7 +26,7 @@ def first_tokens(model: LanguageModel, prompts: Sequence[str]) -> Array:
 
 def follows(model: LanguageModel, questions: Sequence[ContextQuestion], tokens: Array) -> Floats:
     """1 where a token begins the answer that the context gives, else 0."""
-    wanted = [int(model.tokenizer(f" {q.answer}", add_special_tokens=False)["input_ids"][0]) for q in questions]
+    wanted = [first_token(model, question.answer) for question in questions]
     return np.asarray(np.asarray(tokens) == wanted, dtype=float)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -57,7 +56,7 @@ def copy_probes(model: LanguageModel, probes: Sequence[Probe], seed: int = 0, fe
         rng = generator(seed, "copy", number)
         values = [str(value) for value in rng.permutation([v for v in probe.values if v != probe.true])]
         pair = _alike(
-            model, [probe.asked(value) for value in values], {_first(model, probe.true)} if probe.true else set()
+            model, [probe.asked(value) for value in values], {first_token(model, probe.true)} if probe.true else set()
         )
         if pair is None:
             dropped["no two values of the same length"] += 1
@@ -91,18 +90,19 @@ def _alike(
     """Two questions with prompts of equal length and answers that begin differently; the first is one if asked."""
     seen: dict[int, ContextQuestion] = {}
     for number, question in enumerate(questions):
-        if _first(model, question.answer) in barred:
+        if first_token(model, question.answer) in barred:
             continue
         length = int((model.encode([question.prompt()])[0] >= 0).sum())
         other = seen.get(length)
-        if other is not None and _first(model, other.answer) != _first(model, question.answer):
+        if other is not None and first_token(model, other.answer) != first_token(model, question.answer):
             return other, question
         if not first or number == 0:
             seen.setdefault(length, question)
     return None
 
 
-def _first(model: LanguageModel, answer: str) -> int:
+def first_token(model: LanguageModel, answer: str) -> int:
+    """The token that an answer begins with inside a sentence."""
     return int(model.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"][0])
 
 
@@ -116,7 +116,7 @@ def _kept(
     if not pairs:
         raise InputError(f"no pair of probes can be made for {model.name!r}: {dict(dropped)}")
     clean, corrupted = ([pair[side].prompt() for pair in pairs] for side in (0, 1))
-    answers = np.array([[_first(model, question.answer) for question in pair] for pair in pairs], dtype=np.int64)
+    answers = np.array([[first_token(model, question.answer) for question in pair] for pair in pairs], dtype=np.int64)
     with model.scored_by("logit"):
         first, second = model.predict(model.encode(clean)), model.predict(model.encode(corrupted))
     rows = np.arange(len(pairs))
@@ -145,6 +145,3 @@ def _kept(
 def _place(ids: Array, answer: int) -> int:
     found = np.flatnonzero(ids == answer)
     return int(found[0]) if len(found) else -1
-
-
-Behaviour = Literal["context", "memory"]
