@@ -89,3 +89,17 @@ def test_a_contradictory_table_is_refused_unless_noise_is_allowed():
         checked_table(codes, [True, False], allow_noise=False)
     with pytest.raises(InputError, match="'yes' is neither"):
         checked_table(codes, ["yes", True, False], allow_noise=False)
+
+
+def test_a_language_model_can_be_the_source_of_conjectures(smollm2):
+    """What SmolLM2 writes for a table is confronted with it like any other conjecture; most of it is no rule."""
+    table = table_of("at_least 1 red")
+    rules = ["zero blue", "at_least 1 red", "exactly 2 block", "at_most 1 pyramid"]
+    prompt = "".join(f"rule: {rule}\n" for rule in rules) + "rule:"
+    written = smollm2.generate([prompt, prompt + " at_least 1"], max_new_tokens=12)
+    written[1] = " at_least 1" + written[1]
+    texts = [text.strip().splitlines()[0].strip() for text in written]
+    found = criticise(READ, conjectures(*texts, "at_least 1 red"), *table)
+    assert found.usable.tolist() == [text in RULES.places for text in (*texts, "at_least 1 red")]
+    assert found.distance == 0
+    assert equivalent(found.rule, "at_least 1 red")

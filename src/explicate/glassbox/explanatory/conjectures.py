@@ -33,9 +33,9 @@ UNKNOWN = 2  # the tag of a structure whose tag is not given
 RULE_WEIGHT = 100.0  # of the rule's words against the tags, in the loss
 
 GENERATOR_RECIPE = DecoderRecipe(
-    steps=1500, batch=128, learning_rate=2e-3, warmup=100, clip=100.0, checkpoints=(750, 1000, 1250), save_every=100
+    steps=1200, batch=128, learning_rate=2e-3, warmup=100, clip=100.0, checkpoints=(600, 800, 1000), save_every=100
 )
-"""192,000 tables with eight further structures each, 1.5 million samples: some three minutes of one core."""
+"""154,000 tables with eight further structures each, 1.2 million samples: some three minutes of one core."""
 
 PAPER_GENERATOR_RECIPE = DecoderRecipe(
     steps=56_000,

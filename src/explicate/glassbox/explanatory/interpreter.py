@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 CHUNK = 4096  # (rule, structure) pairs that are judged at a time
 
 INTERPRETER_RECIPE = DecoderRecipe(
-    steps=3000, batch=512, learning_rate=2e-3, warmup=100, checkpoints=(1500, 2000, 2500), save_every=250
+    steps=6000, batch=256, learning_rate=3e-3, warmup=100, checkpoints=(3000, 4000, 5000), save_every=250
 )
-"""1.5 million samples: some two minutes of one core."""
+"""1.5 million samples: some four minutes of one core."""
 
 PAPER_INTERPRETER_RECIPE = DecoderRecipe(
     steps=56_000, batch=512, learning_rate=3e-4, weight_decay=0.0, schedule="constant", save_every=1000

@@ -20,7 +20,7 @@ class NetworkShape:
 
     width: int = 64
     heads: int = 4
-    inner: int = 64
+    inner: int = 256
     layers: int = 2
     dropout: float = 0.0
 
