@@ -1,5 +1,7 @@
 """Circuits of answering: algebra that holds exactly, a head whose place is known, and SmolLM2."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -156,6 +158,10 @@ def test_smollm2_answers_from_contexts_and_says_from_which_sentence(smollm2):
         str(t) for t, v in zip(given["input_text"].values[0], given["attribution"].values[0], strict=True) if v
     )
     assert "Question" not in context
+    assert len(question.sentences) > 1
+    assert not written["trivial"].values.any()
+    single = replace(question, sentences=question.sentences[question.support :][:1], support=0)
+    assert method.explain(smollm2, [single])["trivial"].values.all()
     assert written["best_sentence"].values.tolist() == given["best_sentence"].values.tolist()
 
 
