@@ -1,8 +1,8 @@
 """Attention-based attribution of answers on SmolLM2-135M: its seconds over those of the plain answer.
 
-Questions have contexts of eight sentences about invented people. "while it is written": `AttnAttrib.answer` over the same
-answer written without attribution. "of a given answer": `AttnAttrib.explain` over one plain forward pass of the prompt
-with its answer. The peer is the perturbation baseline that such attributions are compared with: the answer's
+Questions have contexts of eight sentences about invented people. "while it is written": `AttnAttrib.answer` over the
+same answer written without attribution. "of a given answer": `AttnAttrib.explain` over one plain forward pass of the
+prompt with its answer. The peer is the perturbation baseline that such attributions are compared with: the answer's
 log-probability with the whole context less that without each sentence in turn, nine passes that share what they begin
 with; in the first row the answer must be written before. `same_sentence` is the share of questions of which both name
 the same one.
