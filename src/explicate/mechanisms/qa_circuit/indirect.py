@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explicate.core.capabilities import Floats
+from explicate.core.capabilities import Array, Floats
 from explicate.core.sites import Site
 from explicate.core.targets import Contrast
 from explicate.errors import InputError
@@ -79,7 +79,7 @@ def indirect_paths(model: LanguageModel, probes: ProbeSet, heads: Sequence[Site]
 
 
 def _scores(
-    model: LanguageModel, probes: ProbeSet, heads: Sequence[Site], kinds: str, rows: Floats, columns: Floats
+    model: LanguageModel, probes: ProbeSet, heads: Sequence[Site], kinds: str, rows: Array, columns: Array
 ) -> Floats:
     """Mean share of the way from the clean to the corrupted logit difference, (layer, head)."""
     receivers = [Site(kind, site.layer, site.head) for site in heads for kind in kinds]
