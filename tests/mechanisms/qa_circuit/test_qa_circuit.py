@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from explicate import Contrast, Patch, Site, patch_paths  # noqa: E402
 from explicate.attribution.attn_attrib import AttnAttrib, over_context  # noqa: E402
 from explicate.benchmarks.copy_questions import CopyQuestions  # noqa: E402
+from explicate.core.cost import measure  # noqa: E402
 from explicate.data.language.questions import conflicting_questions, people_questions, probes  # noqa: E402
 from explicate.errors import CapabilityError, InputError  # noqa: E402
 from explicate.evaluation.attribution_qa import best_threshold, sentence_f1, top_sentence  # noqa: E402
@@ -114,7 +115,7 @@ def pairs():
     return task, train_decoder(task.decoder, task, recipe, name="pairs")
 
 
-def test_the_head_that_copies_is_found_and_points_at_what_it_copies(pairs):
+def test_the_head_that_copies_is_found_and_points_at_what_it_copies(pairs, tmp_path):
     task, trained = pairs
     ids, places = task.questions(40, 1)
     assert (trained.model.predict(ids).argmax(axis=1) == ids[np.arange(40), places]).mean() > 0.9
@@ -123,6 +124,14 @@ def test_the_head_that_copies_is_found_and_points_at_what_it_copies(pairs):
     head = ranking.best()[0]
     assert head.layer == 1
     assert ranking.hit_rate[ranking.heads.index(head)] > 0.9
+    contexts = [(0, ids.shape[1] - 2)] * 40
+    for again in range(2):  # searched, then found
+        with measure() as cost:
+            kept = rank_heads(trained.model, texts, contexts, places, cache=tmp_path)
+        assert cost.evaluations == (0 if again else 40)
+        assert kept.heads == ranking.heads
+        for name in ("entropy", "hit_rate", "largest"):
+            np.testing.assert_array_equal(getattr(kept, name), getattr(ranking, name))
     assert 0 < ranking.floor(head) <= ranking.largest[ranking.heads.index(head)].mean()
 
 
@@ -199,6 +208,7 @@ def test_smollm2_answers_from_contexts_and_says_from_which_sentence(smollm2):
     assert "Question" not in context
     assert len(question.sentences) > 1
     assert not written["trivial"].values.any()
+    assert written.data.attrs["kernel"] == "sdpa"
     single = replace(question, sentences=question.sentences[question.support :][:1], support=0)
     assert method.explain(smollm2, [single])["trivial"].values.all()
     assert written["best_sentence"].values.tolist() == given["best_sentence"].values.tolist()
