@@ -23,6 +23,7 @@ from explicate.mechanisms.qa_circuit import (  # noqa: E402
     random_circuits,
     rank_heads,
     select_greedy,
+    subject_probes,
 )
 from explicate.mechanisms.qa_circuit.following import first_tokens, follows, with_contrast, with_signal  # noqa: E402
 from explicate.models.tiny.decoder import Decoder  # noqa: E402
@@ -212,6 +213,22 @@ def test_smollm2_answers_from_contexts_and_says_from_which_sentence(smollm2):
     single = replace(question, sentences=question.sentences[question.support :][:1], support=0)
     assert method.explain(smollm2, [single])["trivial"].values.all()
     assert written["best_sentence"].values.tolist() == given["best_sentence"].values.tolist()
+
+
+def test_smollm2_no_longer_copies_what_is_told_of_another_subject(smollm2):
+    asked = [probe for probe in probes(0) if probe.kind in ("capital", "language")][:16]
+    found = subject_probes(smollm2, asked, fewest=2)
+    assert 2 <= len(found) <= found.asked <= 16
+    lengths = [(smollm2.encode([a, b]) >= 0).sum(axis=1) for a, b in zip(found.clean, found.corrupted, strict=True)]
+    assert all(first == second for first, second in lengths)
+    for clean, other in zip(found.clean, found.corrupted, strict=True):
+        (told, *rest), (moved, *same) = clean.split("\n"), other.split("\n")
+        assert rest == same  # the question stays
+        assert told != moved
+        assert told.split()[-1] == moved.split()[-1]  # and so does the value
+    said = smollm2.predict(smollm2.encode(found.corrupted)).argmax(axis=1)
+    np.testing.assert_array_equal(said, found.answers[:, 1])
+    assert (found.answers[:, 0] != found.answers[:, 1]).all()
 
 
 def test_signals_and_contrasts_are_read_by_the_first_token(smollm2):
