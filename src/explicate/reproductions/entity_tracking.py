@@ -70,10 +70,10 @@ POSITIONS = {"last": "last", "query label": "query_label", "first mention": "fir
 THRESHOLDS = (-1.0, 0.0, 0.005, 0.01, 0.02, 0.05)
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
-        "decoder": {"layers": 4, "width": 128, "heads": 4, "mlp_width": 128},
-        "steps": 400, "tuning": 100, "looks": 150, "prompts": 300, "paths": 150, "reference": 300, "pairs": 600,
+        "decoder": {"layers": 6, "width": 192, "heads": 6, "mlp_width": 192},
+        "steps": 400, "tuning": 200, "looks": 150, "prompts": 500, "paths": 150, "reference": 500, "pairs": 600,
         "tests": (5, 200), "controls": 10, "subsets": 20, "induction": 1200,
-        "groups": {"fetchers": (6, 3), "transmitters": (4, 3), "detectors": (3, 2), "readers": (4, 2)},
+        "groups": {"fetchers": (12, 6), "transmitters": (8, 5), "detectors": (6, 4), "readers": (8, 4)},
     },
     "smoke": {
         "decoder": {"layers": 3, "width": 48, "heads": 4, "mlp_width": 48},
