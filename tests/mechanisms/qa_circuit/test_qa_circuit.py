@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from explicate import Contrast, Patch, Site, patch_paths  # noqa: E402
 from explicate.attribution.attn_attrib import AttnAttrib, over_context  # noqa: E402
 from explicate.benchmarks.copy_questions import CopyQuestions  # noqa: E402
+from explicate.core.cost import measure  # noqa: E402
 from explicate.data.language.questions import conflicting_questions, people_questions, probes  # noqa: E402
 from explicate.errors import CapabilityError, InputError  # noqa: E402
 from explicate.evaluation.attribution_qa import best_threshold, sentence_f1, top_sentence  # noqa: E402
@@ -22,6 +23,7 @@ from explicate.mechanisms.qa_circuit import (  # noqa: E402
     random_circuits,
     rank_heads,
     select_greedy,
+    subject_probes,
 )
 from explicate.mechanisms.qa_circuit.following import first_tokens, follows, with_contrast, with_signal  # noqa: E402
 from explicate.models.tiny.decoder import Decoder  # noqa: E402
@@ -114,7 +116,7 @@ def pairs():
     return task, train_decoder(task.decoder, task, recipe, name="pairs")
 
 
-def test_the_head_that_copies_is_found_and_points_at_what_it_copies(pairs):
+def test_the_head_that_copies_is_found_and_points_at_what_it_copies(pairs, tmp_path):
     task, trained = pairs
     ids, places = task.questions(40, 1)
     assert (trained.model.predict(ids).argmax(axis=1) == ids[np.arange(40), places]).mean() > 0.9
@@ -123,6 +125,14 @@ def test_the_head_that_copies_is_found_and_points_at_what_it_copies(pairs):
     head = ranking.best()[0]
     assert head.layer == 1
     assert ranking.hit_rate[ranking.heads.index(head)] > 0.9
+    contexts = [(0, ids.shape[1] - 2)] * 40
+    for again in range(2):  # searched, then found
+        with measure() as cost:
+            kept = rank_heads(trained.model, texts, contexts, places, cache=tmp_path)
+        assert cost.evaluations == (0 if again else 40)
+        assert kept.heads == ranking.heads
+        for name in ("entropy", "hit_rate", "largest"):
+            np.testing.assert_array_equal(getattr(kept, name), getattr(ranking, name))
     assert 0 < ranking.floor(head) <= ranking.largest[ranking.heads.index(head)].mean()
 
 
@@ -199,9 +209,26 @@ def test_smollm2_answers_from_contexts_and_says_from_which_sentence(smollm2):
     assert "Question" not in context
     assert len(question.sentences) > 1
     assert not written["trivial"].values.any()
+    assert written.data.attrs["kernel"] == "sdpa"
     single = replace(question, sentences=question.sentences[question.support :][:1], support=0)
     assert method.explain(smollm2, [single])["trivial"].values.all()
     assert written["best_sentence"].values.tolist() == given["best_sentence"].values.tolist()
+
+
+def test_smollm2_no_longer_copies_what_is_told_of_another_subject(smollm2):
+    asked = [probe for probe in probes(0) if probe.kind in ("capital", "language")][:16]
+    found = subject_probes(smollm2, asked, fewest=2)
+    assert 2 <= len(found) <= found.asked <= 16
+    lengths = [(smollm2.encode([a, b]) >= 0).sum(axis=1) for a, b in zip(found.clean, found.corrupted, strict=True)]
+    assert all(first == second for first, second in lengths)
+    for clean, other in zip(found.clean, found.corrupted, strict=True):
+        (told, *rest), (moved, *same) = clean.split("\n"), other.split("\n")
+        assert rest == same  # the question stays
+        assert told != moved
+        assert told.split()[-1] == moved.split()[-1]  # and so does the value
+    said = smollm2.predict(smollm2.encode(found.corrupted)).argmax(axis=1)
+    np.testing.assert_array_equal(said, found.answers[:, 1])
+    assert (found.answers[:, 0] != found.answers[:, 1]).all()
 
 
 def test_signals_and_contrasts_are_read_by_the_first_token(smollm2):

@@ -11,23 +11,14 @@ from explicate.core.interventions import Ablate, Patch
 from explicate.errors import CapabilityError
 from explicate.mechanisms import sweep
 from explicate.mechanisms.weights import HeadWeights, WeightLayout, layouts, register_weight_layout
-from explicate.models.language import Architecture, LanguageModel, Tap, architectures, register_architecture
+from explicate.models.language import LanguageModel, Tap, architectures, register_architecture
 
 from .conftest import byte_level_tokenizer
 
 TEXT = "When John and Mary went to the store, John gave a drink to"
 OTHER = "When John and Mary went to the store, Mary gave a drink to"
-OLMO_2 = Architecture(
-    model_types=("olmo2",),
-    causal=True,
-    blocks="layers",
-    attention="self_attn",
-    output_projection="self_attn.o_proj",
-    resid_mid=Tap("mlp", "input", shared=True),
-    attn_out=Tap("post_attention_layernorm", "output"),
-    mlp_act=Tap("mlp.down_proj", "input"),
-    mlp_out=Tap("post_feedforward_layernorm", "output"),
-    head_sum="before the norm",
+OLMO_2 = replace(  # no norm before the MLP: what it reads is the stream itself
+    architectures.GEMMA_3, model_types=("olmo2",), resid_mid=Tap("mlp", "input", shared=True)
 )
 STABLE_LM = replace(architectures.LLAMA, model_types=("stablelm",))
 

@@ -97,7 +97,8 @@ def sorted_by_success(problems: Sequence[Problem], solutions: Sequence[str]) -> 
     """
     if len(problems) != len(solutions):
         raise InputError(f"{len(solutions)} solutions for {len(problems)} problems; give one for each")
-    right, wrong = [], []
+    right: list[str] = []
+    wrong: list[str] = []
     for problem, solution in zip(problems, solutions, strict=True):
         own = right if equal_numbers(number_in(solution), problem.answer) else wrong
         own.append(f"{problem.prompt}\n{solution}")

@@ -3,8 +3,8 @@
 A sender gets its output of the corrupted run, all other heads and all MLPs keep their clean ones, and only the
 receivers hear of it: by their queries from the last position, by their keys and values from the answer's token in the
 context and from the one before it. Which of them a corruption can move depends on what it changes: another value in the
-context moves what is copied, another subject what it is found by. Source: Basu et al. (2025), "On Mechanistic Circuits
-for Extractive Question-Answering", arXiv 2502.08059, section 3.
+context (`copy_probes`) moves what is copied, another subject (`subject_probes`) what it is found by. Source: Basu et
+al. (2025), "On Mechanistic Circuits for Extractive Question-Answering", arXiv 2502.08059, section 3.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explicate.core.capabilities import Floats
+from explicate.core.capabilities import Array, Floats
 from explicate.core.sites import Site
 from explicate.core.targets import Contrast
 from explicate.errors import InputError
@@ -79,7 +79,7 @@ def indirect_paths(model: LanguageModel, probes: ProbeSet, heads: Sequence[Site]
 
 
 def _scores(
-    model: LanguageModel, probes: ProbeSet, heads: Sequence[Site], kinds: str, rows: Floats, columns: Floats
+    model: LanguageModel, probes: ProbeSet, heads: Sequence[Site], kinds: str, rows: Array, columns: Array
 ) -> Floats:
     """Mean share of the way from the clean to the corrupted logit difference, (layer, head)."""
     receivers = [Site(kind, site.layer, site.head) for site in heads for kind in kinds]
