@@ -27,7 +27,6 @@ from explicate.glassbox.contract import GlassBox
 from explicate.glassbox.fold.columns import Cells, as_frame, column_kinds
 from explicate.glassbox.fold.encoding import encode
 from explicate.glassbox.fold.explanations import cases_dataset, program_dataset, replayed
-from explicate.glassbox.fold.labels import read_labels
 from explicate.glassbox.fold.learning import Learner
 from explicate.glassbox.fold.logic_text import Dialect, program_code
 from explicate.glassbox.fold.normal_form import Counts
@@ -35,6 +34,7 @@ from explicate.glassbox.fold.program import Program
 from explicate.glassbox.fold.proofs import Proof, prove
 from explicate.glassbox.fold.rules import Comparison, Rule
 from explicate.glassbox.fold.search import CRITERIA, Criterion, Search
+from explicate.glassbox.labels import read_labels
 from explicate.runtime.fingerprint import digest
 
 
