@@ -68,6 +68,34 @@ def parse_ranking(text: str, names: Sequence[str], k: int, where: Where = "last"
     return tuple(found), ""
 
 
+def parse_words(text: str, words: Sequence[str], k: int) -> tuple[tuple[str, ...] | None, str]:
+    """The k words of a sentence that the last line of a reply that is not empty ranks first, or None and what is wrong.
+
+    Case and punctuation around a word do not count. More than k are cut to k; fewer, repeated ones or words that the
+    sentence does not hold are no ranking.
+    """
+    lines = [line for line in text.splitlines() if line.strip(" \t`")]
+    if not lines:
+        return None, "the answer is empty"
+    known = {bare_word(word) for word in words}
+    found: list[str] = []
+    parts = [bare_word(_NUMBERING.sub("", part.strip(_DECORATION))) for part in lines[-1].split(":")[-1].split(",")]
+    for word in [part for part in parts if part][:k]:
+        if word not in known:
+            return None, f"{word[:40]!r} is no word of the sentence"
+        if word in found:
+            return None, f"{word!r} occurs more than once"
+        found.append(word)
+    if len(found) < k:
+        return None, f"it ranks {len(found)} words, not {k}"
+    return tuple(found), ""
+
+
+def bare_word(word: str) -> str:
+    """A word in lower case, without what stands around it."""
+    return word.strip().strip(".,;:!?*_`\"'“”‘’()[]{}").lower()
+
+
 def parse_integer(text: str, allowed: Sequence[int]) -> int | None:
     """The one integer on the first line that is not empty; None where there is none, several, or another."""
     first = next((line for line in text.splitlines() if line.strip()), "")

@@ -221,7 +221,7 @@ def _scored(unit: dict[str, Any]) -> dict[str, Any]:
                 known = found["hidden_output"].values != -9
                 right = found["hidden_output"].values == found["predicted_output"].values
                 own["prediction_accuracy"] = float(right[known].mean())
-                values, counts = np.unique(found["hidden_output"].values[known], return_counts=True)
+                _, counts = np.unique(found["hidden_output"].values[known], return_counts=True)
                 own["prediction_majority"] = float(counts.max() / counts.sum())
             found = solved(found)
         kept = found["instance"].values if asked else np.arange(len(rows))

@@ -141,7 +141,7 @@ def _gaps(networks: Sequence[dict[str, Any]]) -> list[Claim]:
             parts.append(
                 f"{one['table']}/{one['seed']} {change.mean():+.4f} ({scores[-1]:.1f} s.e., {len(shared)} rows)"
             )
-        value = min(scores)
+        value = min(scores) if scores else None  # all rows unsolvable
         names = ("correlation", "random", "Grad", "LIME-1000", "SHAP", "GradxInput")
         means = {name: float(_values(networks, name, measure).mean()) for name in names}
         accuracy = ", ".join(f"{one['table']} {one['accuracy']:.3f}" for one in networks if one["seed"] == 0)
@@ -149,8 +149,8 @@ def _gaps(networks: Sequence[dict[str, Any]]) -> list[Claim]:
             Claim(f"On networks the rule's ranking has a better {label} than a random one",
                   f"difference of {label}-AUC(3) in standard errors, "
                   "paired by row, lowest of all networks", None, value, chance=0.0, bar="> 2",
-                  met=value > 2, note=f"{'; '.join(parts)}. Means over all networks: {_shown(means)}; test accuracy: "
-                  f"{accuracy}; {_excluded(networks, 'correlation')}")
+                  met=None if value is None else value > 2, note=f"{'; '.join(parts)}. Means over all "
+                  f"networks: {_shown(means)}; test accuracy: {accuracy}; {_excluded(networks, 'correlation')}")
         )  # fmt: skip
     return found
 

@@ -27,6 +27,15 @@ def test_a_log_gives_the_same_replies_without_the_model(tmp_path):
     assert again.scripted
 
 
+def test_a_handle_of_ones_own_code_takes_a_log(tmp_path):
+    spec = "explicate.rationales.scripted_rankers:random"
+    chat = open_chat(spec, log=tmp_path / "calls.jsonl")
+    prompt = "```\nInput: A: 0.100, B: 0.200\nOutput: 1\n```\nWhich 1 features matter?"
+    assert chat.reply(prompt).text == open_chat(tmp_path / "calls.jsonl").reply(prompt).text
+    with pytest.raises(InputError, match="is a chat handle already; give cache where it is made"):
+        open_chat(spec, cache=False)
+
+
 def test_what_the_log_does_not_hold_is_an_error(tmp_path):
     path = tmp_path / "calls.jsonl"
     _drawing(path).reply("a", temperature=1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from explicate.errors import CapabilityError
+from explicate.errors import CapabilityError, InputError
 from explicate.models.chat.chat_model import ChatModel
 from explicate.models.chat.local import LocalChat
 from explicate.models.chat.replayed import ReplayedChat
@@ -24,14 +24,31 @@ def open_chat(spec: str | Path, **options: Any) -> ChatModel:
 
     Raises
     ------
-    CapabilityError : what it names does not write text. Others: see `load_model`.
+    CapabilityError : what it names does not write text.
+    InputError : options for a chat handle of your own code that it can no longer take. Others: see `load_model`.
     """
     text = str(spec)
     if text.endswith(".jsonl"):
         return ReplayedChat(text, **options)
-    found = load_model(text, **options) if "://" in text else load_model(text)
+    if "://" in text:
+        options, given = {}, options
+        found = load_model(text, **given)
+    else:
+        found = load_model(text)
     if isinstance(found, ChatModel):
-        return found
+        return _with(found, options)
     if not hasattr(found, "write"):
         raise CapabilityError(f"{text} is a {type(found).__name__}, which writes no text; name a causal language model")
     return LocalChat(found, **options)
+
+
+def _with(found: ChatModel, options: dict[str, Any]) -> ChatModel:
+    """A handle that was made elsewhere; it takes a log, if it has none of its own."""
+    rest = sorted(set(options) - {"log"})
+    if rest or (options and found.log is not None):
+        raise InputError(
+            f"{found.name!r} is a chat handle already; give {', '.join(rest) or 'its log'} where it is made"
+        )
+    if options:
+        found.log = Path(options["log"])
+    return found
