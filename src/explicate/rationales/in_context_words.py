@@ -147,7 +147,7 @@ class InContextWords(Explainer, Asks):
             return None
         own = int(probability[0] >= 0.5)
         shots = [
-            ([words[j] for j in np.flatnonzero(~keep[place])], int(probability[1 + place] >= 0.5) - own)
+            ([words[int(j)] for j in np.flatnonzero(~keep[place])], int(probability[1 + place] >= 0.5) - own)
             for place in places
         ]
         return prompts.words_prompt(shots, " ".join(words), self.k, context=self.context, reasoning=self.reasoning)

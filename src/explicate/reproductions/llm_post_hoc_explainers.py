@@ -246,7 +246,7 @@ def _scored(unit: dict[str, Any]) -> dict[str, Any]:
 def _with_flips(method: InContextExplainer, rows: Array, background: Array) -> InContextExplainer:
     from dataclasses import replace
 
-    binary = np.isin(np.concatenate([rows, background]), (0, 1)).all(axis=0)
+    binary: list[bool] = np.isin(np.concatenate([rows, background]), (0, 1)).all(axis=0).tolist()
     return replace(method, feature_types=tuple("d" if one else "c" for one in binary))
 
 
