@@ -139,11 +139,14 @@ def _weights(handle: TorchTabularModel) -> Array:
 
 
 def _baselines(features: int) -> dict[str, Any]:
-    """Post hoc methods with the paper's settings; LIME's steps have the standard deviation 0.1."""
+    """Post hoc methods with the paper's settings; LIME's steps have the standard deviation 0.1.
+
+    The kernel width 0.75 is in units of sqrt(features), as OpenXAI, whose methods the paper takes, passes it on.
+    """
     steps = np.stack([np.full(features, 0.4), np.full(features, 0.6)])
 
     def lime(samples: int) -> LIME:
-        return LIME(samples=samples, width=0.75, radius="fixed", reference=steps)
+        return LIME(samples=samples, radius="fixed", reference=steps)
 
     return {
         "LIME-1000": lime(1000),
@@ -246,8 +249,8 @@ def _scored(unit: dict[str, Any]) -> dict[str, Any]:
 def _with_flips(method: InContextExplainer, rows: Array, background: Array) -> InContextExplainer:
     from dataclasses import replace
 
-    binary: list[bool] = np.isin(np.concatenate([rows, background]), (0, 1)).all(axis=0).tolist()
-    return replace(method, feature_types=tuple("d" if one else "c" for one in binary))
+    seen = np.concatenate([rows, background]).T
+    return replace(method, feature_types=tuple("d" if np.isin(column, (0, 1)).all() else "c" for column in seen))
 
 
 # -- chat models ---------------------------------------------------------------------------------------------------
