@@ -12,6 +12,7 @@ from explicate.rationales.in_context_words import InContextWords
 from explicate.rationales.neighbourhood import Neighbourhood
 from explicate.rationales.rankings import parse_ranking
 from explicate.rationales.self_refine import SelfRefiner
+from explicate.rationales.several_explanations import SeveralExplanations
 
 __all__ = [
     "AttributionFeedback",
@@ -23,6 +24,7 @@ __all__ = [
     "Neighbourhood",
     "RandomWordFeedback",
     "SelfRefiner",
+    "SeveralExplanations",
     "parse_ranking",
     "solved",
 ]

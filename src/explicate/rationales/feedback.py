@@ -229,10 +229,7 @@ class AttributionFeedback(Feedback):
         words = item_words(model, ids, item)
         if words is None or not places:
             return WordScores((), NO_SPAN)
-        totals: dict[str, float] = {}
-        for word, (first, last) in words:
-            totals[word] = totals.get(word, 0.0) + float(found[0][first:last].sum())
-        return WordScores(tuple(sorted(totals.items(), key=lambda pair: -pair[1])), gap=found[1])
+        return WordScores(summed(words, found[0]), gap=found[1])
 
     def _rivals(
         self, model: Any, ids: Array, places: Sequence[int], item: ChoiceItem, letter: str
@@ -252,6 +249,14 @@ class AttributionFeedback(Feedback):
             scores = model.predict(ids[None, :place])[0, others]
             found[place] = others[int(np.argmax(scores))]
         return found
+
+
+def summed(words: Sequence[tuple[str, tuple[int, int]]], sizes: Floats) -> tuple[tuple[str, float], ...]:
+    """Sizes of tokens (token,) summed over each word's tokens and over its repetitions; the largest first."""
+    totals: dict[str, float] = {}
+    for word, (first, last) in words:
+        totals[word] = totals.get(word, 0.0) + float(sizes[first:last].sum())
+    return tuple(sorted(totals.items(), key=lambda pair: -pair[1]))
 
 
 def token_sizes(
