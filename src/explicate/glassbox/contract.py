@@ -73,8 +73,17 @@ class GlassBox(ABC):
         return {str(name): int(size) for name, size in self.explain().data.sizes.items()}
 
 
-def replay(explanation: Explanation, X: Any = None) -> Array:
-    """Predictions from the explanation of any glass box, without the model: see `GlassBox.replay`."""
+def replay(explanation: Explanation, X: Any = None, model: GlassBox | None = None) -> Array:
+    """Predictions from the explanation of any glass box, without the model: see `GlassBox.replay`.
+
+    Parameters
+    ----------
+    model : refuse the explanation where it is not of this model.
+    """
+    if model is not None:
+        own, given = model.explain().provenance.model_fingerprint, explanation.provenance.model_fingerprint
+        if own != given:
+            raise InputError(f"the explanation is of another model ({given[:12]}) than the one given ({own[:12]})")
     box = registry.find(explanation.provenance.method, "glassboxes")
     return np.asarray(box.replay(explanation, X))
 

@@ -25,8 +25,8 @@ from explicate.core.registry import register
 from explicate.errors import InputError
 from explicate.glassbox.contract import GlassBox
 from explicate.glassbox.fold.columns import MISSING, Cells, Column, as_frame, column_kinds
-from explicate.glassbox.fold.labels import read_labels
 from explicate.glassbox.fold.rules import number_text
+from explicate.glassbox.labels import read_labels
 from explicate.runtime.fingerprint import digest
 
 

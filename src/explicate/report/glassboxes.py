@@ -89,15 +89,19 @@ def _titled(one: Standing) -> str:
 
 
 def shown_model(explanation: Explanation) -> str:
-    """A readable model as HTML: its own picture if it has one, rules as sentences, else the picture of its kind."""
-    method = explanation.provenance.method
+    """A readable model as HTML: its own picture if it has one, rules as sentences, else what its kind has."""
+    method, kind = explanation.provenance.method, explanation.kind
     if method in registry.names("pictures"):
         return fragments.picture(registry.find(method, "pictures")(explanation), f"the whole of {method}")
     if isinstance(explanation, Rules):
         return rule_list(explanation)
     if isinstance(explanation, Terms):
         return fragments.picture(explanation.plot(), f"the largest weights of {method}") + term_table(explanation)
-    return fragments.picture(explanation.plot(), f"the whole of {method}")
+    if kind in registry.names("fragments"):
+        return str(registry.find(kind, "fragments")(explanation))
+    if kind in registry.names("pictures"):
+        return fragments.picture(explanation.plot(), f"the whole of {method}")
+    return f"<p>{html.escape(method)} has no picture; its explanation is {html.escape(repr(explanation))}.</p>"
 
 
 def rule_list(explanation: Rules) -> str:

@@ -35,9 +35,8 @@ class Contestant:
         model = registry.find(self.name, "glassboxes").for_table(len(table), table.classes)
         if model is None:
             raise InputError(f"{self.name} is nothing for a table of {table.classes} classes")
-        if "random_state" in model.get_params():
-            model.set_params(random_state=short)
-        return model
+        seeded = {"random_state", "seed"} & set(model.get_params())
+        return model.set_params(**dict.fromkeys(seeded, short))
 
 
 def contestants(rows: int, classes: int, names: Sequence[str] | None = None) -> list[Contestant]:

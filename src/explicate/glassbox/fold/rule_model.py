@@ -18,11 +18,11 @@ from explicate.errors import InputError
 from explicate.glassbox.contract import GlassBox
 from explicate.glassbox.fold.columns import Cells, as_frame, column_kinds
 from explicate.glassbox.fold.explanations import cases_dataset, program_dataset, replayed
-from explicate.glassbox.fold.labels import Labels, read_labels
 from explicate.glassbox.fold.logic_text import Dialect, program_code
 from explicate.glassbox.fold.program import Program
 from explicate.glassbox.fold.proofs import Proof, prove
 from explicate.glassbox.fold.rules import Rule
+from explicate.glassbox.labels import Labels, read_labels
 from explicate.runtime.fingerprint import digest
 
 

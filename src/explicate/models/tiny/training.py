@@ -126,23 +126,68 @@ def _descend(module: torch.nn.Module, inputs: Array, labels: Array, recipe: Reci
         optimiser = torch.optim.Adam(module.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     steps = recipe.epochs * -(-len(x) // recipe.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps) if recipe.schedule == "cosine" else None
-    rng = generator(recipe.seed, "order")
     module.train()
-    progress = bar(recipe.epochs, f"training {name}")
-    for _ in range(recipe.epochs):
-        for rows in torch.as_tensor(rng.permutation(len(x))).split(recipe.batch):
-            optimiser.zero_grad()
-            outputs = module(x[rows])
-            loss = objective(outputs if classes else outputs.reshape(len(rows)), y[rows])
-            loss.backward()
-            optimiser.step()
-            if schedule is not None:
-                schedule.step()
-        if not torch.isfinite(loss):
-            progress.close()
-            raise ModelError(f"training {name}: the loss is {loss.item()}; lower the learning rate")
-        progress.update(1)
-    progress.close()
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        outputs = module(x[rows])
+        return objective(outputs if classes else outputs.reshape(len(rows)), y[rows])
+
+    descend(
+        optimiser,
+        loss,
+        len(x),
+        epochs=recipe.epochs,
+        batch=recipe.batch,
+        rng=generator(recipe.seed, "order"),
+        name=name,
+        after_step=None if schedule is None else schedule.step,
+    )
+
+
+def descend(
+    optimiser: torch.optim.Optimizer,
+    loss: Callable[[torch.Tensor], torch.Tensor],
+    rows: int,
+    *,
+    epochs: int,
+    batch: int,
+    rng: np.random.Generator,
+    name: str,
+    after_step: Callable[[], Any] | None = None,
+    after_epoch: Callable[[int], bool | None] | None = None,
+) -> None:
+    """Gradient descent on a loss of rows, in another order each epoch.
+
+    Parameters
+    ----------
+    loss : of the rows of one step, given by their indices. rows : how many there are.
+    rng : draws the orders. name : what the progress bar says.
+    after_step : called after each step; after_epoch : called with the number of each finished epoch, and ends the
+        descent by returning True.
+
+    Raises
+    ------
+    ModelError : the loss became NaN or infinite.
+    """
+    import torch
+
+    progress = bar(epochs, f"training {name}")
+    try:
+        for epoch in range(epochs):
+            for chosen in torch.as_tensor(rng.permutation(rows)).split(batch):
+                optimiser.zero_grad()
+                found = loss(chosen)
+                found.backward()
+                optimiser.step()
+                if after_step is not None:
+                    after_step()
+            if not torch.isfinite(found):
+                raise ModelError(f"training {name}: the loss is {found.item()}; lower the learning rate")
+            progress.update(1)
+            if after_epoch is not None and after_epoch(epoch):
+                return
+    finally:
+        progress.close()
 
 
 def _objective(name: str) -> Any:
