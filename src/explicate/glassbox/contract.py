@@ -8,7 +8,7 @@ a scikit-learn estimator too.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -57,6 +57,26 @@ class GlassBox(ABC):
         ------
         InputError : the explanation is of no cases, and none are given.
         """
+
+    @classmethod
+    def for_table(cls, rows: int, classes: int) -> Self | None:
+        """A model to fit to a table with so many rows and classes; None if such tables are nothing for it.
+
+        Every glass box that gives one takes part in `explicate compare --glassbox`. By default those do that are
+        scikit-learn classifiers, with their default parameters.
+        """
+        from sklearn.base import ClassifierMixin
+        from sklearn.utils import get_tags
+
+        if not issubclass(cls, ClassifierMixin):
+            return None
+        model = cls()
+        several = get_tags(model).classifier_tags.multi_class
+        return model if classes <= 2 or several else None
+
+    def size(self) -> dict[str, int]:
+        """How much there is to read in a fitted model, in its own units: by default what its explanation counts."""
+        return {str(name): int(size) for name, size in self.explain().data.sizes.items()}
 
 
 def replay(explanation: Explanation, X: Any = None, model: GlassBox | None = None) -> Array:
