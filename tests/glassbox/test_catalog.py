@@ -46,7 +46,7 @@ def test_each_neural_entry_keeps_the_contract(name):
     check_glass_box(*fitted(name))
 
 
-@pytest.mark.parametrize("perspective", ["attribution", "function", "concept", "prototype"])
+@pytest.mark.parametrize("perspective", list(PERSPECTIVES))
 def test_each_perspective_has_a_neural_entry(perspective):
     assert any(one.neural and one.perspective == perspective for one in records())
 

@@ -120,8 +120,6 @@ _FILED = (
            ("classification",), SURVEY, takes=("categories",)),
     Record("transformer-program", "rule", "a Python program; its variables for each case", True, "program",
            ("sequence", "text"), ("classification",), "transformer-programs", intervention="edit the program"),
-    Record("critical-rationalist", "rule", "a string of symbols, interpreted by a network", True, "hypothesis",
-           ("sequence",), ("classification",), "explanatory-learning"),
 )  # fmt: skip
 
 POST_HOC: dict[str, str] = {

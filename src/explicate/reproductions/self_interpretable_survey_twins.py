@@ -24,7 +24,8 @@ def multilayer(x: np.ndarray, y: np.ndarray, seed: int) -> Any:
     """A perceptron of two hidden layers, as wide as the equation learner's."""
     from sklearn.neural_network import MLPRegressor
 
-    return MLPRegressor((20, 20), activation="tanh", max_iter=2000, random_state=seed, tol=1e-6).fit(x, y)
+    model = MLPRegressor(hidden_layer_sizes=(20, 20), activation="tanh", max_iter=2000, random_state=seed, tol=1e-6)
+    return model.fit(x, y)
 
 
 def network_accuracy(

@@ -109,6 +109,7 @@ def test_the_choice_looks_at_validation_errors_and_sizes_only():
     ]
     assert sparse.active(made) < dense.active(made)
     assert chosen(candidates, made).restart == 2
+    assert chosen(candidates, made, "error").restart == 1
 
 
 @pytest.mark.parametrize(

@@ -356,10 +356,6 @@ class NeuralAdditiveClassifier(ClassifierMixin, NeuralAdditive):
         epochs = int(min(200, max(20, 1_500_000 // max(1, rows))))
         return cls(hidden=(32, 16), members=3, missing="bin", epochs=epochs, patience=max(5, epochs // 8))
 
-    def size(self) -> dict[str, int]:
-        """Curves to look at."""
-        return {"curves": len(self.explain().data["term_column"])}
-
     def _targets(self, y: Any, rows: int) -> tuple[Array, int, float, float]:
         labels = read_labels(y, rows)
         if len(labels.classes) < 2:

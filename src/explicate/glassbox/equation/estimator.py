@@ -22,11 +22,19 @@ from explicate.errors import InputError
 from explicate.glassbox.cells import numeric_columns
 from explicate.glassbox.contract import GlassBox
 from explicate.glassbox.equation.formula import Formula, Guards, symbols_of
-from explicate.glassbox.equation.network import KNOWN_UNITS, Design, chosen, outputs, trained
+from explicate.glassbox.equation.network import KNOWN_UNITS, Candidate, Design, chosen, outputs, trained
 from explicate.glassbox.fold.columns import as_frame
 from explicate.glassbox.kinds import FormulaExplanation, texts
 from explicate.glassbox.labels import read_values
-from explicate.glassbox.parameters import check_numbers, check_positive, check_share, check_weight, check_whole, plain
+from explicate.glassbox.parameters import (
+    check_choice,
+    check_numbers,
+    check_positive,
+    check_share,
+    check_weight,
+    check_whole,
+    plain,
+)
 from explicate.runtime.fingerprint import digest
 from explicate.runtime.seeds import checked_seed, generator
 
@@ -36,9 +44,9 @@ class EquationRegressor(RegressorMixin, GlassBox, BaseEstimator):
     """A network whose units are sine, cosine, square, product and the like, made sparse and read off as a formula.
 
     Columns should be of the order of 1; the formula is in their own units. Training has three phases: a quarter of the
-    epochs without penalty, seven tenths with the sum of the absolute weights as penalty, and the rest with the weights
-    below 0.01 at 0 for good and no penalty, which would bias the constants. Many networks are trained at once, and the
-    one of the best ranks in validation error and number of active units is taken.
+    epochs without penalty, seven tenths with the sum of the absolute weights as penalty, and the rest without it, which
+    would bias the constants, and with the weights below 0.01 at 0 for good. Many networks are trained at once; `choice`
+    says which is taken.
 
     Parameters
     ----------
@@ -47,6 +55,8 @@ class EquationRegressor(RegressorMixin, GlassBox, BaseEstimator):
     division : the last layer is `a / b` where b exceeds a guard that falls to `epochs ** -0.5`, and 0 elsewhere.
     penalties : weights of the penalty. restarts : initial weights for each.
     epochs, learning_rate, batch : of Adam. validation : share of the rows that candidates are compared on.
+    choice : "ranks" takes the network of the best ranks in validation error and number of active units; "error" looks
+        at the validation error alone, which is better where the data have no noise.
     seed : of weights, order and validation rows.
 
     Attributes
@@ -68,6 +78,7 @@ class EquationRegressor(RegressorMixin, GlassBox, BaseEstimator):
         learning_rate: float = 1e-3,
         batch: int = 32,
         validation: float = 0.1,
+        choice: str = "ranks",
         seed: int = 0,
     ) -> None:
         self.layers = layers
@@ -81,6 +92,7 @@ class EquationRegressor(RegressorMixin, GlassBox, BaseEstimator):
         self.learning_rate = learning_rate
         self.batch = batch
         self.validation = validation
+        self.choice = choice
         self.seed = seed
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -101,13 +113,23 @@ class EquationRegressor(RegressorMixin, GlassBox, BaseEstimator):
         values = read_values(y, len(columns))
         if len(columns) < 2:
             raise InputError(f"the table has {len(columns)} sample; an equation learner needs at least 2")
-        names = [str(name) for name in frame]
         held = np.zeros(len(values), dtype=bool)
-        held[
-            generator(self.seed, "validation").permutation(len(values))[: max(1, round(self.validation * len(values)))]
-        ] = True
-        self.candidates_ = [one for each in design.layers for one in trained(columns, values, held, design, each)]
-        self.chosen_ = chosen(self.candidates_, design)
+        order = generator(self.seed, "validation").permutation(len(values))
+        held[order[: max(1, round(self.validation * len(values)))]] = True
+        found = [one for each in design.layers for one in trained(columns, values, held, design, each)]
+        return self.choose(found, X)
+
+    def choose(self, candidates: list[Candidate], X: Any) -> Self:
+        """Take one of some networks that were trained before, by `choice`; `fit` ends with this.
+
+        Parameters
+        ----------
+        candidates : `candidates_` of an equation learner with the same parameters. X : the training table, for names.
+        """
+        design, frame = self._design(), as_frame(X)
+        names = [str(name) for name in frame]
+        self.candidates_ = candidates
+        self.chosen_ = chosen(self.candidates_, design, self.choice)
         self.formula_ = self.chosen_.formula(design, symbols_of(names))
         self._names = names
         self.n_features_in_ = len(names)
@@ -192,6 +214,7 @@ class EquationRegressor(RegressorMixin, GlassBox, BaseEstimator):
         check_weight(**{f"penalties[{place}]": value for place, value in enumerate(self.penalties)})
         check_positive(learning_rate=self.learning_rate)
         check_share(validation=self.validation)
+        check_choice("choice", self.choice, ("ranks", "error"))
         return Design(
             tuple(self.layers),
             self.each,

@@ -181,11 +181,17 @@ def outputs(candidate: Candidate, columns: Array, design: Design) -> Array:
     return np.asarray(found[0].double().numpy())
 
 
-def chosen(candidates: list[Candidate], design: Design) -> Candidate:
+def chosen(candidates: list[Candidate], design: Design, choice: str = "ranks") -> Candidate:
     """The candidate of the best ranks in validation error and in number of active units together.
 
     Source: Martius and Lampert (2016), section 3: the sum of the squared ranks, here each from 0 to 1.
+
+    Parameters
+    ----------
+    choice : "ranks", or "error" for the smallest validation error alone.
     """
+    if choice == "error":
+        return min(candidates, key=lambda each: each.error)
     errors = np.array([each.error for each in candidates])
     sizes = np.array([each.active(design) for each in candidates], dtype=float)
     levels = [np.unique(values, return_inverse=True) for values in (errors, sizes)]
