@@ -116,6 +116,7 @@ def test_built_systems() -> None:
         "evidence-of-meaning",
         "attnattrib",
         "llm-post-hoc-explainers",
+        "self-interpretable-survey",
     }
 
 
