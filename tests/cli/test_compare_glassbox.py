@@ -49,7 +49,7 @@ def test_a_users_table_gets_a_report_and_goes_on(tmp_path):
     assert set(standings) == {*every.split(","), "majority"}
     assert not any(one["reason"] for one in standings.values())
     assert found[0]["tables"][0]["choice"] in every
-    assert standings["decision-tree"]["values"]["accuracy"]["value"] > 0.95
+    assert standings["decision-tree"]["values"]["accuracy"]["value"] > 0.9
     page = (tmp_path / "out" / "report.html").read_text()
     assert "200 rows" in page
     assert "explicate compare --glassbox people.csv --label late" in page
