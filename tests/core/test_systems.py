@@ -115,6 +115,8 @@ def test_built_systems() -> None:
         "wack",
         "evidence-of-meaning",
         "attnattrib",
+        "llm-post-hoc-explainers",
+        "self-interpretable-survey",
     }
 
 

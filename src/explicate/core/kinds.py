@@ -383,6 +383,7 @@ class DoseResponse(Explanation):
     correct : (sample,), optional: place of the right answer among the answers.
     relative_size : (strength, site), length of what is added over that of the activations; NaN where not known.
     neutral_loss : (strength, text), optional: nats a token on texts that have nothing to do with the task.
+    neutral_divergence : (strength, text), optional: as `divergence`, in the middle of these texts.
     """
 
     kind: ClassVar[str] = "dose-response"
@@ -452,6 +453,8 @@ class DoseResponse(Explanation):
                     columns[f"{which} mass {where} variance"] = values.var(axis=1)
         if "neutral_loss" in self.data:
             columns["neutral perplexity"] = np.exp(self.data["neutral_loss"].values.mean(axis=1))
+        if "neutral_divergence" in self.data:
+            columns["neutral divergence (nats)"] = self.data["neutral_divergence"].values.mean(axis=1)
         return pd.DataFrame(columns)
 
     def _answers(self) -> np.ndarray:

@@ -21,8 +21,11 @@ Family = Literal["methods", "parts", "metrics", "models", "data", "glassboxes", 
 Thing = TypeVar("Thing")
 
 _BUILT_IN: dict[str, tuple[str, ...]] = {
-    "methods": ("explicate.attribution",),
-    "parts": ("explicate.attribution",),  # what methods are put together from: missingness, neighbourhoods, losses
+    "methods": ("explicate.attribution", "explicate.rationales"),
+    "parts": (
+        "explicate.attribution",
+        "explicate.rationales",
+    ),  # what methods are put together from: missingness, neighbourhoods, losses
     "metrics": ("explicate.evaluation",),
     "models": ("explicate.models.zoo",),
     "data": ("explicate.data",),

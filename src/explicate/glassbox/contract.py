@@ -22,9 +22,15 @@ class GlassBox(ABC):
     """Base of models that are readable by design. Register a subclass: `@register("name", "glassboxes")`.
 
     Its explanations must name it as `provenance.method`, so that `replay` finds it for an explanation from a file.
+
+    Class attributes
+    ----------------
+    reads_cases : whether the explanation of the whole can be replayed on cases as they are. False where a trained
+        encoder comes first: then it is replayed on the explanation of the cases, which has what the encoder found.
     """
 
     name: ClassVar[str] = ""
+    reads_cases: ClassVar[bool] = True
 
     @abstractmethod
     def predict(self, X: Any) -> Any:
@@ -34,7 +40,7 @@ class GlassBox(ABC):
     def explain(self, X: Any = None) -> Explanation:
         """The whole model (X is None), or the model and how it came to its prediction for each case of X.
 
-        Returns `Rules`, `Attribution` or `Concepts`.
+        Returns `Rules`, `Attribution` or `Concepts`, or one of the kinds in `explicate.glassbox.kinds`.
         """
 
     @classmethod
@@ -99,7 +105,9 @@ def check_glass_box(model: GlassBox, X: Any) -> None:
 
     expected = np.asarray(model.predict(X))
     with tempfile.TemporaryDirectory() as folder:
-        for what, explanation, cases in [("whole", model.explain(), X), ("cases", model.explain(X), None)]:
+        of_cases = model.explain(X)
+        read_from = X if model.reads_cases else of_cases
+        for what, explanation, cases in [("whole", model.explain(), read_from), ("cases", of_cases, None)]:
             stored = Explanation.load(explanation.save(Path(folder) / f"{what}.nc"))
             for trip, read in [("", explanation), (", read back from a file,", stored)]:
                 found = replay(read, cases)

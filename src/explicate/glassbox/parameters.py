@@ -45,11 +45,12 @@ def check_choice(name: str, value: Any, known: tuple[str, ...]) -> None:
         raise InputError(f"{name} is {value!r}; use {' or '.join(map(repr, known))}")
 
 
-def check_widths(hidden: Any) -> None:
-    """Refuse what is no list of layers' widths."""
-    if isinstance(hidden, str) or not hasattr(hidden, "__len__") or not len(hidden):
-        raise InputError(f"hidden is {hidden!r}; give the width of at least one layer, such as (64, 32)")
-    check_whole(**{f"hidden[{place}]": width for place, width in enumerate(hidden)})
+def check_numbers(**values: Any) -> None:
+    """Refuse what is no list of whole numbers of at least 1."""
+    for name, value in values.items():
+        if isinstance(value, str) or not hasattr(value, "__len__") or not len(value):
+            raise InputError(f"{name} is {value!r}; give at least one whole number, such as (64, 32) or (3,)")
+        check_whole(**{f"{name}[{place}]": number for place, number in enumerate(value)})
 
 
 def plain(value: Any) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from explicate.core.capabilities import Array
 from explicate.errors import InputError
+from explicate.glassbox.cells import numbers_of
 from explicate.glassbox.fold.columns import text_of
 from explicate.runtime.fingerprint import digest
 
@@ -59,7 +60,7 @@ class Axis:
             )
         numbers, codes = np.zeros(len(column)), np.full(len(column), -1)
         if self.numeric:
-            numbers[~gone] = _numbers(self.name, column, ~gone)
+            numbers[~gone] = numbers_of(self.name, column, ~gone)
         else:
             places, distinct = pd.factorize(column)
             known = {word: place for place, word in enumerate(self.words)}
@@ -215,27 +216,3 @@ def _between(axis: Axis, numbers: Array, codes: Array) -> tuple[Array, Array]:
     place = (np.clip(numbers, low, high) - low) / (high - low) * (len(axis) - 1)
     below = np.minimum(place.astype(int), len(axis) - 2)
     return below, place - below
-
-
-def _numbers(name: str, column: pd.Series, there: Array) -> Array:
-    try:
-        found = column[there].to_numpy(dtype=float)
-    except (TypeError, ValueError) as error:
-        row = next(int(row) for row in np.flatnonzero(there) if not _is_number(column.iloc[row]))
-        kind = type(column.iloc[row]).__name__
-        raise InputError(
-            f"column {name!r}, row {row}: the argument must be a string or a number, not {kind!r} "
-            f"({column.iloc[row]!r}); the column is numeric"
-        ) from error
-    if not np.isfinite(found).all():
-        row = int(np.flatnonzero(there)[np.flatnonzero(~np.isfinite(found))[0]])
-        raise InputError(f"column {name!r}, row {row}: the number is infinite (inf); replace it")
-    return np.asarray(found)
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True

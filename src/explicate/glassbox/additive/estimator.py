@@ -23,19 +23,19 @@ from explicate.core.provenance import Provenance
 from explicate.core.registry import register
 from explicate.errors import InputError
 from explicate.glassbox.additive.columns import Columns
-from explicate.glassbox.additive.explanations import curves_dataset, curves_of, texts
+from explicate.glassbox.additive.explanations import curves_dataset, curves_of
 from explicate.glassbox.additive.networks import Training, trained
 from explicate.glassbox.contract import GlassBox
 from explicate.glassbox.fold.columns import as_frame
-from explicate.glassbox.kinds import ShapeCurves
+from explicate.glassbox.kinds import ShapeCurves, texts
 from explicate.glassbox.labels import read_labels, read_values
 from explicate.glassbox.parameters import (
     check_choice,
+    check_numbers,
     check_positive,
     check_share,
     check_weight,
     check_whole,
-    check_widths,
     plain,
 )
 from explicate.runtime.fingerprint import digest
@@ -192,6 +192,14 @@ class NeuralAdditive(GlassBox, BaseEstimator):
             raise InputError("the explanation is of the whole model, not of cases; give the cases to replay it on")
         return cls._decided(curves.total(contributions), explanation)
 
+    def size(self) -> dict[str, int]:
+        """How many curves there are to read, and of how many straight pieces and categories they are made."""
+        check_is_fitted(self)
+        return {
+            "curves": len(self.curves_.terms),
+            "points": sum(term.values[..., 0].size for term in self.curves_.terms),
+        }
+
     def _scores(self, X: Any) -> Array:
         """(row, output)."""
         check_is_fitted(self)
@@ -264,7 +272,7 @@ class NeuralAdditive(GlassBox, BaseEstimator):
     def _check_parameters(self) -> None:
         check_choice("units", self.units, ("relu", "exu"))
         check_choice("missing", self.missing, ("error", "bin"))
-        check_widths(self.hidden)
+        check_numbers(hidden=self.hidden)
         check_whole(members=self.members, batch=self.batch, epochs=self.epochs, patience=self.patience)
         check_share(dropout=self.dropout, feature_dropout=self.feature_dropout, validation=self.validation)
         check_positive(learning_rate=self.learning_rate, decay=self.decay)
@@ -347,10 +355,6 @@ class NeuralAdditiveClassifier(ClassifierMixin, NeuralAdditive):
         """Small networks, gaps allowed, and fewer epochs the more rows there are: a minute on tens of thousands."""
         epochs = min(200, max(20, 600_000 // max(1, rows)))
         return cls(hidden=(32, 16), members=3, missing="bin", epochs=epochs, patience=max(5, epochs // 8))
-
-    def size(self) -> dict[str, int]:
-        """Curves to look at."""
-        return {"curves": len(self.explain().data["term_column"])}
 
     def _targets(self, y: Any, rows: int) -> tuple[Array, int, float, float]:
         labels = read_labels(y, rows)

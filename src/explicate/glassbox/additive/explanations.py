@@ -11,6 +11,7 @@ from explicate.core.capabilities import Array
 from explicate.core.explanation import Explanation
 from explicate.errors import InputError
 from explicate.glassbox.additive.curves import Axis, Curve, Curves
+from explicate.glassbox.kinds import texts
 
 BINS = 20
 
@@ -101,14 +102,6 @@ def curves_of(explanation: Explanation) -> Curves:
         if len(columns) == 1:
             axes[columns[0]] = sides[0]
     return Curves(data["intercept"].values, tuple(terms), tuple(axes[column] for column in range(len(names))))
-
-
-def texts(values: Any) -> Array:
-    """An array of texts, which NetCDF keeps whatever their length."""
-    found = [str(value) for value in values]
-    array = np.empty(len(found), dtype=object)
-    array[:] = found
-    return array
 
 
 def _labels(axis: Axis) -> list[tuple[float, str]]:
