@@ -33,6 +33,7 @@ _BUILT_IN: dict[str, tuple[str, ...]] = {
     "kinds": (
         "explicate.mechanisms.succession.scores",
         "explicate.glassbox.kinds",
+        "explicate.glassbox.explanatory.explanation",
     ),  # kinds of explanation that are not in the core
     "pictures": ("explicate.report",),  # by kind of explanation: explanation -> matplotlib axes
     "fragments": ("explicate.report",),  # by kind of explanation: explanation -> HTML
