@@ -231,3 +231,10 @@ def test_the_centre_of_several_explanations_is_taken(counter):
     silent = SeveralExplanations(samples=2, choose="random", chat=scripted(replies={"explanation": "no tag"}))
     assert list(silent.explain(counter[:1])["status"].values) == ["no_explanation"]
     assert list(silent.explain(counter[:1], letters=[None])["status"].values) == ["invalid_answer"]
+
+
+def test_explain_takes_the_method_by_name(counter):
+    found = ex.explain(scripted(), counter[:2], "self-refine", feedback="iw", rounds=1)
+    assert list(found["text"].values) == ["It is so by never man"] * 2
+    with pytest.raises(InputError, match="leave out the target"):
+        ex.explain(scripted(), counter[:2], "self-refine", target=0)
