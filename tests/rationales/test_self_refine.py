@@ -8,7 +8,7 @@ import pytest
 
 import explicate as ex
 from explicate.core.explanation import Explanation
-from explicate.data.language.nle_tasks import ChoiceItem, bare, templated_items
+from explicate.data.language.nle_tasks import bare, templated_items
 from explicate.errors import CapabilityError, InputError, WindowError
 from explicate.evaluation.nle_counterfactual import (
     counter_items,
@@ -189,15 +189,6 @@ def test_smollm2_is_refined_by_its_own_attention_and_gradients(smollm2):
     assert not np.allclose(ends, sizes)  # another baseline
     with pytest.raises(WindowError):
         SelfRefiner(chat=chat, max_new_tokens=9000).explain([item], letters=["A"])
-
-
-def test_items_check_themselves():
-    with pytest.raises(InputError, match="has the fields"):
-        ChoiceItem("1", "esnli", (("premise", "x"),), ("a", "b"))
-    with pytest.raises(InputError, match="has an empty field"):
-        ChoiceItem("1", "ecqa", (("question", " "),), ("a", "b"))
-    with pytest.raises(InputError, match="1 choices"):
-        ChoiceItem("1", "ecqa", (("question", "x"),), ("a",))
 
 
 class Letters:
