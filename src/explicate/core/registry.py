@@ -27,7 +27,8 @@ _BUILT_IN: dict[str, tuple[str, ...]] = {
     "models": ("explicate.models.zoo",),
     "data": ("explicate.data",),
     "glassboxes": ("explicate.glassbox",),  # models that are readable by design, by the name in their explanations
-    "kinds": ("explicate.mechanisms.succession.scores",),  # kinds of explanation that are not in the core
+    # kinds of explanation that are not in the core
+    "kinds": ("explicate.mechanisms.succession.scores", "explicate.attribution.textgenshap.result"),
     "pictures": ("explicate.report",),  # by kind of explanation: explanation -> matplotlib axes
     "fragments": ("explicate.report",),  # by kind of explanation: explanation -> HTML
 }
