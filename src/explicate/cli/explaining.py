@@ -82,8 +82,11 @@ def explain(
         found.plot().figure.savefig(temporary, dpi=130, bbox_inches="tight", format="png")
     lines = [found.provenance.summary(), *_largest(found), f"explanation: {file}{' (replaced)' * replaced}"]
     lines.append(f"picture:     {out / stem}.png{' (replaced)' * replaced}")
+    page = _page(found, out / f"{stem}.html")
+    lines += [f"page:        {page}"] if page else []
     result = {
         "explanation": str(file),
+        **({"page": page} if page else {}),
         "picture": str(out / f"{stem}.png"),
         "replaced": replaced,
         "method": found.provenance.method,
@@ -220,6 +223,15 @@ def rerun(
     say(result, lines, as_json)
     if not again.equal:
         sys.exit(1)
+
+
+def _page(found: Any, path: Path) -> str:
+    """A page about an explanation whose pieces lie within pieces, which open with a click; of others none."""
+    if found.kind != "hierarchical-attribution":
+        return ""
+    from explicate.report.hierarchy import hierarchy_report
+
+    return str(hierarchy_report(found, shlex.join(["explicate", *sys.argv[1:]])).save(path))
 
 
 def _model(text: str, background: Path | None) -> Any:
