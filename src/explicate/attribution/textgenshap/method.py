@@ -17,6 +17,7 @@ from explicate.attribution.explainer import Explainer, Found
 from explicate.attribution.textgenshap.assembling import Explained, assembled
 from explicate.attribution.textgenshap.coalitions import Coalitions, Reader
 from explicate.attribution.textgenshap.document_tree import ROOT, DocumentTree, Split
+from explicate.attribution.textgenshap.passages import PassageReader
 from explicate.attribution.textgenshap.prompts import DocumentPrompt
 from explicate.attribution.textgenshap.readers import BlockReader, TextReader, TokenReader
 from explicate.attribution.textgenshap.result import HierarchicalAttribution
@@ -29,7 +30,7 @@ from explicate.core.provenance import Provenance
 from explicate.core.registry import register
 from explicate.core.targets import Target
 from explicate.errors import CapabilityError, InputError, TargetError
-from explicate.models.language import LanguageModel
+from explicate.models.language import FusionInDecoder, LanguageModel
 from explicate.runtime.seeds import generator
 
 Attention = Literal["full", "blocks"]
@@ -60,7 +61,7 @@ class TextGenSHAP(Explainer):
     masking : "slice" cuts removed text out and counts documents anew; "pad" hides it, and all else stays where it is.
     attention : "full", or "blocks": documents do not see each other, so each is read once and a coalition costs no more
         than question and answer. A model not trained so is then another one, so ask for it only where
-        `explicate.evaluation.block_agreement` says that it answers alike.
+        `evaluation.generated_answers.block_agreement` says that it answers alike.
     split : phrases are "sentences", or as in the "paper": up to each full stop and comma.
     empty : "decode" the prompt without documents, or let it be "null", an output of its own.
     probability : of a piece to be in a coalition for "banzhaf".
@@ -141,9 +142,8 @@ class TextGenSHAP(Explainer):
 
     def reader(self, model: Any, tree: DocumentTree, seed: int = 0) -> Reader:
         """How `model` reads the pieces of a tree."""
-        if hasattr(model, "passages"):
-            found: Reader = model.passages(tree, self.max_new_tokens, self.stop)
-            return found
+        if isinstance(model, FusionInDecoder):
+            return PassageReader(model, tree, self.max_new_tokens)
         if self.temperature or not isinstance(model, LanguageModel):
             if not hasattr(model, "generate"):
                 raise CapabilityError(

@@ -49,11 +49,11 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """Blocks that rows may look at, and which row sees which column: `hidden` (row, column)."""
+    """Blocks that rows may look at: `rows` that see the same `columns` of them, group by group."""
 
     keys: torch.Tensor
     values: torch.Tensor
-    hidden: torch.Tensor
+    groups: tuple[tuple[torch.Tensor, torch.Tensor], ...]
 
 
 class DocumentBlocks:
@@ -70,14 +70,15 @@ class DocumentBlocks:
 
     Raises
     ------
-    CapabilityError : attention in a sliding window, or interventions in force.
+    CapabilityError : attention in a sliding window or with capped scores, or interventions in force.
     """
 
     def __init__(self, model: LanguageModel, instruction: Array, positions: Array) -> None:
         if model.intervened:
             raise CapabilityError(f"{model.name!r} has interventions in force, which blocks read before would not show")
-        if getattr(model.config, "sliding_window", None):
-            raise CapabilityError(f"{model.name!r} attends in a sliding window, which blocks of documents do not fit")
+        for name in ("sliding_window", "attn_logit_softcapping"):
+            if getattr(model.config, name, None):
+                raise CapabilityError(f"{model.name!r} has a {name} in its attention, which blocks do not fit")
         self.model = model
         self.tokens_read = self.passes = 0
         self.instruction: Block | None = None
@@ -245,8 +246,17 @@ class DocumentBlocks:
             return None
         seen = [np.ones((len(present), len(self.instruction)), dtype=bool)] if self.instruction is not None else []
         seen += [np.repeat(present[:, number, None], len(blocks[number]), axis=1) for number in used]
-        hidden = torch.as_tensor(~np.concatenate(seen, axis=1), device=self.model.device)
-        return Context(torch.cat([one.keys for one in parts], 2), torch.cat([one.values for one in parts], 2), hidden)
+        columns = np.concatenate(seen, axis=1)
+        distinct, which = np.unique(columns, axis=0, return_inverse=True)
+        device = self.model.device
+        groups = tuple(
+            (
+                torch.as_tensor(np.flatnonzero(which.ravel() == number), device=device),
+                torch.as_tensor(np.flatnonzero(shown), device=device),
+            )
+            for number, shown in enumerate(distinct)
+        )
+        return Context(torch.cat([one.keys for one in parts], 2), torch.cat([one.values for one in parts], 2), groups)
 
     def _pass(
         self, ids: Array, at: Array, visible: Masks, cache: Any, context: Context | None, keep: int
@@ -308,10 +318,9 @@ def attend(
     attention_mask: torch.Tensor,
     scaling: float | None = None,
     dropout: float = 0.0,
-    softcap: float | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention to a row's own tokens and to the context, whose keys exist once for all rows.
+    """Attention to a row's own tokens and to what it sees of the context, which exists once for all rows.
 
     (row, head, token, width) -> (row, token, head, width).
     """
@@ -321,20 +330,19 @@ def attend(
     rows, heads, queries, width = query.shape
     shared = key.shape[1]
     group = heads // shared
-    query = query * (width**-0.5 if scaling is None else scaling)
     query = query.reshape(rows, shared, group * queries, width)
+    mask = attention_mask.repeat(1, 1, group, 1)
     keys, values = context.keys[module.layer_idx], context.values[module.layer_idx]
-    columns = keys.shape[1]
-    together = query.transpose(0, 1).reshape(shared, -1, width)
-    scores = query.new_empty(shared, rows, group * queries, columns + key.shape[2])
-    scores[..., :columns] = (together @ keys.transpose(1, 2)).view(shared, rows, -1, columns)
-    scores[..., columns:] = (query @ key.transpose(2, 3)).transpose(0, 1)
-    if softcap is not None:
-        scores = torch.tanh(scores / softcap) * softcap
-    scores[..., :columns].masked_fill_(context.hidden[None, :, None], float("-inf"))
-    scores[..., columns:] += attention_mask.repeat(1, 1, group, 1).transpose(0, 1)
-    pattern = scores.softmax(dim=-1)
-    found = pattern[..., columns:].transpose(0, 1) @ value
-    folded = pattern[..., :columns].reshape(shared, -1, columns)
-    found = found + (folded @ values).view(shared, rows, -1, width).transpose(0, 1)
+    found = torch.empty_like(query)
+    for members, columns in context.groups:  # only what is seen is multiplied, by torch's own kernel
+        count = len(members)
+        seen = [x[:, columns].expand(count, -1, -1, -1) for x in (keys, values)]
+        own = mask[members]
+        found[members] = torch.nn.functional.scaled_dot_product_attention(
+            query[members],
+            torch.cat([seen[0], key[members]], dim=2),
+            torch.cat([seen[1], value[members]], dim=2),
+            attn_mask=torch.cat([own.new_zeros(*own.shape[:-1], len(columns)), own], dim=-1),
+            scale=scaling,
+        )
     return found.reshape(rows, heads, queries, width).transpose(1, 2).contiguous(), None
