@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -98,8 +99,10 @@ def _written(found: Any, model: str, out: Path) -> tuple[dict[str, Any], list[st
     file = found.save(out / f"{stem}.nc")
     with replacing(out / f"{stem}.png") as temporary:
         found.plot().figure.savefig(temporary, dpi=130, bbox_inches="tight", format="png")
+    page = _page(found, out / f"{stem}.html")
     result = {
         "explanation": str(file),
+        **({"page": page} if page else {}),
         "picture": str(out / f"{stem}.png"),
         "replaced": replaced,
         "method": found.provenance.method,
@@ -109,6 +112,7 @@ def _written(found: Any, model: str, out: Path) -> tuple[dict[str, Any], list[st
     places = [
         f"explanation: {file}{' (replaced)' * replaced}",
         f"picture:     {out / stem}.png{' (replaced)' * replaced}",
+        *([f"page:        {page}"] if page else []),
     ]
     return result, places
 
@@ -197,6 +201,15 @@ def rerun(
     say(result, lines, as_json)
     if not again.equal:
         sys.exit(1)
+
+
+def _page(found: Any, path: Path) -> str:
+    """A page about an explanation whose pieces lie within pieces, which open with a click; of others none."""
+    if found.kind != "hierarchical-attribution":
+        return ""
+    from explicate.report.hierarchy import hierarchy_report
+
+    return str(hierarchy_report(found, shlex.join(["explicate", *sys.argv[1:]])).save(path))
 
 
 def load(text: str, background: Path | None) -> Any:
