@@ -20,8 +20,7 @@ from explicate.data.language.sequence_tasks import TASKS
 from explicate.data.language.tagged import Tagged, digits_hidden, framed, split
 from explicate.glassbox.transformer_programs import RECIPE, TransformerProgram, TransformerProgramConfig
 from explicate.glassbox.transformer_programs.analysis import accuracy, circuit, failures, repair
-from explicate.glassbox.transformer_programs.model import tag_codes
-from explicate.glassbox.transformer_programs.program import Program, encoded, tagged
+from explicate.glassbox.transformer_programs.program import encoded, tag_codes, tagged
 from explicate.models.tiny.encoder_tagger import encoder_tagger
 from explicate.models.tiny.training import train
 from explicate.reproductions.claims import Claim, Context
@@ -145,7 +144,7 @@ def _repair(unit: dict[str, Any]) -> dict[str, Any]:
     names: dict[str, int] = {}
     for failure in found:
         names[failure.variable] = names.get(failure.variable, 0) + 1
-    edited: Program = program if fixed is None else fixed.program
+    edited = program if fixed is None else fixed.program
     tag = max(program.tags, key=lambda one: sum(one in row.tags for row in test))
     return {
         "failing": len({failure.sample for failure in found}),
