@@ -116,6 +116,8 @@ def test_built_systems() -> None:
         "wack",
         "evidence-of-meaning",
         "attnattrib",
+        "llm-post-hoc-explainers",
+        "self-interpretable-survey",
     }
 
 
