@@ -120,6 +120,9 @@ _FILED = (
            ("classification",), SURVEY, takes=("categories",)),
     Record("transformer-program", "rule", "a Python program; its variables for each case", True, "program",
            ("sequence", "text"), ("classification",), "transformer-programs", intervention="edit the program"),
+    Record("critical-rationalist", "rule", "a rule in words, and the conjectures rejected for it", True, "rule",
+           ("sequence",), ("classification",), "explanatory-learning", annotations="rules of other phenomena, to learn "
+           "from", intervention="read another rule", cost="that of reading some hundred conjectures"),
 )  # fmt: skip
 
 POST_HOC: dict[str, str] = {

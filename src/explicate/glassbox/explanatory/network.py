@@ -29,6 +29,7 @@ from explicate.glassbox.explanatory.explanation import CHOSEN, MALFORMED, REJECT
 from explicate.glassbox.explanatory.interpreter import RuleInterpreter, as_codes
 from explicate.glassbox.explanatory.shapes import NetworkShape
 from explicate.glassbox.explanatory.words import Words
+from explicate.glassbox.kinds import texts
 from explicate.runtime.files import replacing
 from explicate.runtime.fingerprint import digest
 
@@ -120,7 +121,7 @@ class CriticalRationalistNetwork(GlassBox):
             if X is not None:
                 cases = as_codes(X)
                 data = data.assign(
-                    structure=("sample", _texts(structure_texts(cases))),
+                    structure=("sample", texts(structure_texts(cases))),
                     prediction=("sample", _read(self.interpreter, verdict.rule, cases)),
                 )
         fingerprints = self.generator.fingerprint(), self.interpreter.fingerprint()
@@ -214,9 +215,8 @@ def _dataset(verdict: Verdict, codes: Array, known: Masks, interpreter: RuleInte
     verdicts = np.where(usable, REJECTED, MALFORMED).astype(object)
     if verdict.chosen is not None:
         verdicts[0] = CHOSEN
-    texts = [verdict.conjectures[place].text for place in order]
     variables = {
-        "verdict": ("rule", _texts(verdicts)),
+        "verdict": ("rule", texts(verdicts)),
         "log_probability": ("rule", np.array([verdict.conjectures[place].log_probability for place in order])),
         "rank": ("rule", order),
         "contradictions": ("rule", np.where(usable, verdict.contradictions[order], -1)),
@@ -224,12 +224,12 @@ def _dataset(verdict: Verdict, codes: Array, known: Masks, interpreter: RuleInte
             ("rule", "observation"),
             np.where(usable[:, None], verdict.readings[order].astype(np.int8), np.int8(-1)),
         ),
-        "table_structure": ("observation", _texts(structure_texts(codes))),
+        "table_structure": ("observation", texts(structure_texts(codes))),
         "table_tag": ("observation", known.astype(np.int8)),
         "interpreter_weight": ("weight", interpreter.weights),
     }
     coordinates = {
-        "rule": _texts(texts),
+        "rule": texts(verdict.conjectures[place].text for place in order),
         "label": np.array([0, 1], dtype=np.int64),
     }
     return xr.Dataset(variables, coordinates, {"interpreter": interpreter.settings})
@@ -239,10 +239,3 @@ def _settings(generator: ConjectureGenerator) -> str:
     return json.dumps(
         {"learns": generator.learns, "shape": asdict(generator.shape), "words": asdict(generator.words)}, sort_keys=True
     )
-
-
-def _texts(values: Any) -> Array:
-    found = [str(value) for value in values]
-    array = np.empty(len(found), dtype=object)
-    array[:] = found
-    return array
