@@ -207,8 +207,8 @@ def _measured(comparison: GlassBoxComparison) -> list[str]:
     again = f", {repeats} times over" if repeats > 1 else ""
     return [
         f"The {len(comparison.table):,} rows were divided into {folds} parts{again}. Each part in turn was hidden; "
-        f"every model was taught on the other {folds - 1} and asked about the hidden one, so each row was predicted "
-        "without having been seen. All models met the same parts."
+        "every model was taught on the others and asked about the hidden one, so each row was predicted without having "
+        "been seen. All models met the same parts."
     ]
 
 
