@@ -87,8 +87,6 @@ class LogisticRegression(TableClassifier):
         cells, labels = self._read_table(X, y)
         self.kinds_ = cells.kinds
         self.terms_ = [term for name in self.kinds_ for term in _terms(name, cells[name], self.rare)]
-        if not self.terms_:
-            raise InputError("no column of the table has a value; there is nothing to learn from")
         values = np.column_stack([_read(term, cells[term.column], self.terms_) for term in self.terms_])
         solver = linear_model.LogisticRegression(C=1 / self.penalty, max_iter=1000, tol=1e-3)
         found = solver.fit(values, labels.codes)
