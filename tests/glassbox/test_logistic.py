@@ -83,3 +83,8 @@ def test_parameters_out_of_range_are_refused(options, said):
 def test_one_class_is_refused():
     with pytest.raises(InputError, match="one class only, 'x'"):
         LogisticRegression().fit(pd.DataFrame({"a": [1.0, 2.0]}), ["x", "x"])
+
+
+def test_a_table_without_any_value_says_the_same_of_all():
+    frame = pd.DataFrame({"a": [np.nan] * 6})
+    assert LogisticRegression().fit(frame, [0, 1, 0, 1, 0, 0]).predict(frame).tolist() == [0] * 6

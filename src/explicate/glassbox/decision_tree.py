@@ -22,7 +22,9 @@ from explicate.glassbox.fold.rules import Literal, Rule
 
 @register("decision-tree", "glassboxes")
 class DecisionTree(RuleModel):
-    """A decision tree whose leaves are rules: proofs, logic programs and replay are those of every rule base.
+    """A few questions, one after the other, lead each case to a leaf, and the leaf decides.
+
+    Each leaf is a rule, so that proofs, logic programs and replay are those of every rule base.
 
     Tables are read as FOLD-SE reads them, without encoding: a split asks whether a number is at most a threshold,
     which a gap is not, or whether a cell is a certain text. Probabilities are the shares of the training rows in the

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import xarray as xr
 from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from explicate.core.capabilities import Array, Floats
@@ -23,10 +22,10 @@ from explicate.core.kinds import Attribution, Terms
 from explicate.core.provenance import Provenance
 from explicate.core.registry import register
 from explicate.errors import InputError
-from explicate.glassbox.contract import GlassBox
-from explicate.glassbox.fold.columns import MISSING, Cells, Column, as_frame, column_kinds
+from explicate.glassbox.fold.columns import MISSING, Cells, Column, as_frame
 from explicate.glassbox.fold.rules import number_text
-from explicate.glassbox.labels import read_labels
+from explicate.glassbox.fold.table_classifier import TableClassifier
+from explicate.glassbox.parameters import check_positive, check_whole
 from explicate.runtime.fingerprint import digest
 
 
@@ -50,11 +49,12 @@ class Term(NamedTuple):
 
 
 @register("logistic-regression", "glassboxes")
-class LogisticRegression(GlassBox, ClassifierMixin, BaseEstimator):
-    """A sum of weights decides: for two classes the log-odds of the second, for more one score each, the highest wins.
+class LogisticRegression(TableClassifier):
+    """Each column adds to a score, or takes from it, by a fixed weight, and the score decides.
 
-    Numbers enter per standard deviation from their mean; each text of a column, and a gap, has a weight of its own;
-    rare texts share one with those never seen.
+    For two classes the score is the log-odds of the second; more have one each, and the highest wins. Numbers enter per
+    standard deviation from their mean; each text of a column, and a gap, has a weight of its own; rare texts share one
+    with those never seen.
 
     Parameters
     ----------
@@ -82,29 +82,15 @@ class LogisticRegression(GlassBox, ClassifierMixin, BaseEstimator):
         """
         from sklearn import linear_model
 
-        if not self.penalty > 0:
-            raise InputError(f"penalty is {self.penalty}; give a number above 0")
-        if self.rare < 1:
-            raise InputError(f"rare is {self.rare}; give 1 or more")
-        frame = as_frame(X)
-        if not frame.shape[0] or not frame.shape[1]:
-            what = f"0 feature(s) (shape={frame.shape}) while a minimum of 1" if len(frame) else "0 rows; at least 2"
-            raise InputError(f"the table has {what} is required")
-        labels = read_labels(y, len(frame))
-        if len(labels.classes) < 2:
-            only = labels.classes.tolist()[0]
-            raise InputError(f"label column {labels.name!r} has one class only, {only!r}; two are needed")
-        self.kinds_ = column_kinds(frame, self.features)
-        cells = Cells(frame, self.kinds_)
+        check_positive(penalty=self.penalty)
+        check_whole(rare=self.rare)
+        cells, labels = self._read_table(X, y)
+        self.kinds_ = cells.kinds
         self.terms_ = [term for name in self.kinds_ for term in _terms(name, cells[name], self.rare)]
         values = np.column_stack([_read(term, cells[term.column], self.terms_) for term in self.terms_])
         solver = linear_model.LogisticRegression(C=1 / self.penalty, max_iter=1000, tol=1e-3)
         found = solver.fit(values, labels.codes)
         self.weights_, self.intercept_ = found.coef_.T.copy(), found.intercept_.copy()
-        self.classes_ = labels.classes
-        self.n_features_in_ = frame.shape[1]
-        if hasattr(X, "columns"):
-            self.feature_names_in_ = np.array(frame.columns, dtype=object)
         return self
 
     def decision_function(self, X: Any) -> Floats:
@@ -135,12 +121,9 @@ class LogisticRegression(GlassBox, ClassifierMixin, BaseEstimator):
         start = time.perf_counter()
         cells = None if X is None else self._cells(X)
         data = self._whole() if cells is None else self._cases(cells)
-        features = self.features
-        if features is not None and not isinstance(features, Mapping):
-            features = {feature.name: feature.kind for feature in features}
         provenance = Provenance(
             method=self.name,
-            parameters={"penalty": self.penalty, "rare": self.rare, "features": features},
+            parameters=self._parameters(),
             model=type(self).__name__,
             model_fingerprint=digest([str(term) for term in self.terms_], self.weights_, self.intercept_),
             inputs_fingerprint="" if cells is None else digest(data["contribution"].values),
@@ -222,13 +205,6 @@ class LogisticRegression(GlassBox, ClassifierMixin, BaseEstimator):
             {"feature": names, "label": _labels(self.classes_)},
             {"model_kind": "table"},
         )
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
 
 
 def _terms(name: str, column: Column, rare: int) -> list[Term]:

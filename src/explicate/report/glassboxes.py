@@ -14,9 +14,11 @@ from explicate.core.kinds import Rules, Terms
 from explicate.evaluation.glassboxes.measures import MEASURES
 from explicate.evaluation.glassboxes.result import GlassBoxComparison, Standing
 from explicate.evaluation.glassboxes.verdict import percent, points, verdict
+from explicate.glassbox.kinds import ShapeCurves
 from explicate.report import fragments
 from explicate.report.document import Cell, Figure, Grid, Part, Report, Section
 from explicate.report.pictures import LOWERS, NEUTRAL, RAISES, bare, new_axes
+from explicate.report.readable import ranked_terms, shape_curves
 from explicate.report.terms import term_table
 
 if TYPE_CHECKING:
@@ -97,11 +99,26 @@ def shown_model(explanation: Explanation) -> str:
         return rule_list(explanation)
     if isinstance(explanation, Terms):
         return fragments.picture(explanation.plot(), f"the largest weights of {method}") + term_table(explanation)
+    if isinstance(explanation, ShapeCurves):
+        return all_curves(explanation)
     if kind in registry.names("fragments"):
         return str(registry.find(kind, "fragments")(explanation))
     if kind in registry.names("pictures"):
         return fragments.picture(explanation.plot(), f"the whole of {method}")
     return f"<p>{html.escape(method)} has no picture; its explanation is {html.escape(repr(explanation))}.</p>"
+
+
+def all_curves(explanation: ShapeCurves, most: int = 6) -> str:
+    """The curves of an additive model, those of the largest ranges first; all but `most` to be opened."""
+    drawn = [
+        fragments.picture(shape_curves(explanation, term), f"what {term} adds to the score")
+        for term in ranked_terms(explanation)
+    ]
+    first = f'<div class="figures">{"".join(drawn[:most])}</div>'
+    if len(drawn) <= most:
+        return first
+    rest = f'<div class="figures">{"".join(drawn[most:])}</div>'
+    return f"{first}<details><summary>The other {len(drawn) - most} curves</summary>{rest}</details>"
 
 
 def rule_list(explanation: Rules) -> str:
@@ -190,8 +207,8 @@ def _measured(comparison: GlassBoxComparison) -> list[str]:
     again = f", {repeats} times over" if repeats > 1 else ""
     return [
         f"The {len(comparison.table):,} rows were divided into {folds} parts{again}. Each part in turn was hidden; "
-        f"every model was taught on the other {folds - 1} and asked about the hidden one, so each row was predicted "
-        "without having been seen. All models met the same parts."
+        "every model was taught on the others and asked about the hidden one, so each row was predicted without having "
+        "been seen. All models met the same parts."
     ]
 
 

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from explicate.core.capabilities import Array, Floats
 from explicate.core.kinds import Rules
 from explicate.core.provenance import Provenance
 from explicate.errors import InputError
-from explicate.glassbox.contract import GlassBox
-from explicate.glassbox.fold.columns import Cells, as_frame, column_kinds
+from explicate.glassbox.fold.columns import Cells, as_frame
 from explicate.glassbox.fold.explanations import cases_dataset, program_dataset, replayed
 from explicate.glassbox.fold.logic_text import Dialect, program_code
 from explicate.glassbox.fold.program import Program
 from explicate.glassbox.fold.proofs import Proof, prove
 from explicate.glassbox.fold.rules import Rule
-from explicate.glassbox.labels import Labels, read_labels
+from explicate.glassbox.fold.table_classifier import TableClassifier
 from explicate.runtime.fingerprint import digest
 
 
-class RuleModel(GlassBox, ClassifierMixin, BaseEstimator):
+class RuleModel(TableClassifier):
     """A classifier that is a rule base, however its rules were learned: a subclass adds `fit`.
 
     Attributes
@@ -37,10 +34,8 @@ class RuleModel(GlassBox, ClassifierMixin, BaseEstimator):
     n_features_in_, feature_names_in_ : number and names of the columns.
     """
 
-    classes_: Array
     rules_: tuple[Rule, ...]
     program_: Program
-    features: Any = None
 
     def predict(self, X: Any) -> Array:
         """(row,) labels; undecided rows are None, which makes the array one of objects.
@@ -72,13 +67,9 @@ class RuleModel(GlassBox, ClassifierMixin, BaseEstimator):
         else:
             data = cases_dataset(self.program_, self.classes_, self._cells(X))
             inputs = digest(data["input_number"].values, data["input_text"].values)
-        features = self.features
-        if features is not None and not isinstance(features, Mapping):
-            features = {feature.name: feature.kind for feature in features}
-        parameters = {key: _plain(value) for key, value in (self.get_params() | {"features": features}).items()}
         provenance = Provenance(
             method=self.name,
-            parameters=parameters,
+            parameters=self._parameters(),
             model=type(self).__name__,
             model_fingerprint=self.program_.fingerprint(),
             inputs_fingerprint=inputs,
@@ -109,35 +100,6 @@ class RuleModel(GlassBox, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.program_.to_json()
 
-    def _read_table(self, X: Any, y: Any) -> tuple[Cells, Labels]:
-        """A training table as cells and labels; learns from it what scikit-learn wants to be known of columns."""
-        if isinstance(y, str) and hasattr(X, "columns"):
-            if y not in X.columns:
-                raise InputError(f"there is no label column {y!r}; the columns are {', '.join(map(str, X.columns))}")
-            X, y = X.drop(columns=[y]), X[y]
-        frame = as_frame(X)
-        if not frame.shape[0] or not frame.shape[1]:
-            what = f"0 feature(s) (shape={frame.shape}) while a minimum of 1" if len(frame) else "0 rows; at least 2"
-            raise InputError(f"the table has {what} is required")
-        labels = read_labels(y, len(frame))
-        self._check_classes(labels.classes, labels.name)
-        cells = Cells(frame, column_kinds(frame, self.features))
-        self.classes_ = labels.classes
-        self.n_features_in_ = frame.shape[1]
-        self._name_features(list(frame.columns) if hasattr(X, "columns") else None)
-        return cells, labels
-
-    def _check_classes(self, classes: Array, name: str) -> None:
-        if len(classes) < 2:
-            raise InputError(f"label column {name!r} has one class only, {classes.tolist()[0]!r}; two are needed")
-
-    def _name_features(self, names: list[str] | None) -> None:
-        """Set `feature_names_in_`, which scikit-learn wants only where the columns had names."""
-        if names is not None:
-            self.feature_names_in_ = np.array(names, dtype=object)
-        elif "feature_names_in_" in self.__dict__:
-            del self.feature_names_in_
-
     def _cells(self, X: Any) -> Cells:
         check_is_fitted(self)
         kinds = self.program_.kinds
@@ -152,16 +114,3 @@ class RuleModel(GlassBox, ClassifierMixin, BaseEstimator):
 
     def _html_repr(self) -> str:
         return self.program_._repr_html_() if hasattr(self, "program_") else str(super()._html_repr())
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    return value.item() if isinstance(value, np.generic) else value
