@@ -8,7 +8,7 @@ import pytest
 
 import explicate as ex
 from explicate.core.explanation import Explanation
-from explicate.data.language.nle_tasks import ChoiceItem, bare, templated_items
+from explicate.data.language.nle_tasks import bare, templated_items
 from explicate.errors import CapabilityError, InputError, WindowError
 from explicate.evaluation.nle_counterfactual import (
     counter_items,
@@ -191,15 +191,6 @@ def test_smollm2_is_refined_by_its_own_attention_and_gradients(smollm2):
         SelfRefiner(chat=chat, max_new_tokens=9000).explain([item], letters=["A"])
 
 
-def test_items_check_themselves():
-    with pytest.raises(InputError, match="has the fields"):
-        ChoiceItem("1", "esnli", (("premise", "x"),), ("a", "b"))
-    with pytest.raises(InputError, match="has an empty field"):
-        ChoiceItem("1", "ecqa", (("question", " "),), ("a", "b"))
-    with pytest.raises(InputError, match="1 choices"):
-        ChoiceItem("1", "ecqa", (("question", "x"),), ("a",))
-
-
 class Letters:
     """An encoder whose embedding counts the letters a, b and c."""
 
@@ -231,3 +222,10 @@ def test_the_centre_of_several_explanations_is_taken(counter):
     silent = SeveralExplanations(samples=2, choose="random", chat=scripted(replies={"explanation": "no tag"}))
     assert list(silent.explain(counter[:1])["status"].values) == ["no_explanation"]
     assert list(silent.explain(counter[:1], letters=[None])["status"].values) == ["invalid_answer"]
+
+
+def test_explain_takes_the_method_by_name(counter):
+    found = ex.explain(scripted(), counter[:2], "self-refine", feedback="iw", rounds=1)
+    assert list(found["text"].values) == ["It is so by never man"] * 2
+    with pytest.raises(InputError, match="leave out the target"):
+        ex.explain(scripted(), counter[:2], "self-refine", target=0)

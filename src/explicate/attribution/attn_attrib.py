@@ -112,11 +112,12 @@ class AttnAttrib(Parameterised):
                     raise InputError(f"the answer {text!r} is empty")
                 ids = self._encoded(model, question, len(tail))
                 whole = [*ids, *(int(i) for i in tail)]
-                captured = model.capture([whole], [*chosen, Site("logits")])
+                first = Site("logits", positions=(-len(tail),))
+                captured = model.capture([whole[:-1]], [*chosen, first])  # the last token produces nothing
                 patterns = [np.asarray(captured[site])[0] for site in chosen]
                 steps = range(len(ids) - 1, len(whole) - 1)
                 rows = [np.mean([pattern[step][: len(ids)] for pattern in patterns], axis=0) for step in steps]
-                logits = np.asarray(captured[Site("logits")])[0, len(ids) - 1].astype(float)
+                logits = np.asarray(captured[first])[0, 0].astype(float)
                 share = float(logits[tail[0]] - logits.max() - np.log(np.exp(logits - logits.max()).sum()))
                 found.append((question, ids, rows, text.strip(), list(tail), share))
         return self._attribution(model, found, cost)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,10 @@ ModelText = Annotated[
 ]
 Inputs = Annotated[
     str,
-    typer.Argument(help="A CSV or Parquet file; a picture, or the name of a bundled one; a text, or @FILE with texts."),
+    typer.Argument(
+        help="A CSV or Parquet file; a picture, or the name of a bundled one; a text, or @FILE with texts; for methods "
+        "that explain in words, a .jsonl file of items with choices."
+    ),
 ]
 Rows = Annotated[str | None, typer.Option(help="Part of a table: 3, 0:20 or 1,5,9.")]
 TargetText = Annotated[
@@ -60,8 +64,11 @@ def explain(
     Example: `explicate explain smollm2-135m "The capital of France is" --method integrated-gradients`
     """
     from explicate import api
-    from explicate.runtime.files import make_folder, replacing
+    from explicate.runtime.files import make_folder
 
+    if api.narrates(method):
+        _narrate(model, inputs, method, settings or [], seed, out, as_json)
+        return
     handle = load(model, background)
     make_folder(out)
     found = api.explain(
@@ -72,26 +79,63 @@ def explain(
         seed=seed,
         **read_settings(settings or []),
     )
-    stem = f"{handle.name}-{found.provenance.method}".replace("/", "-").replace(" ", "-")
-    replaced = (out / f"{stem}.nc").exists()
-    file = found.save(out / f"{stem}.nc")
-    with replacing(out / f"{stem}.png") as temporary:
-        found.plot().figure.savefig(temporary, dpi=130, bbox_inches="tight", format="png")
-    lines = [found.provenance.summary(), *_largest(found), f"explanation: {file}{' (replaced)' * replaced}"]
-    lines.append(f"picture:     {out / stem}.png{' (replaced)' * replaced}")
+    written, places = _written(found, handle.name, out)
     result = {
-        "explanation": str(file),
-        "picture": str(out / f"{stem}.png"),
-        "replaced": replaced,
-        "method": found.provenance.method,
-        "parameters": found.provenance.parameters,
-        "model": found.provenance.model,
+        **written,
         "targets": [str(name) for name in found["target_name"].values],
         "evaluations": found.provenance.evaluations,
         "gradients": found.provenance.gradients,
         "seconds": found.provenance.seconds,
     }
-    say(result, lines, as_json)
+    say(result, [found.provenance.summary(), *_largest(found), *places], as_json)
+
+
+def _written(found: Any, model: str, out: Path) -> tuple[dict[str, Any], list[str]]:
+    """Save an explanation and its picture; where they are, as JSON and in words."""
+    from explicate.runtime.files import replacing
+
+    stem = f"{model}-{found.provenance.method}".replace("/", "-").replace(" ", "-")
+    replaced = (out / f"{stem}.nc").exists()
+    file = found.save(out / f"{stem}.nc")
+    with replacing(out / f"{stem}.png") as temporary:
+        found.plot().figure.savefig(temporary, dpi=130, bbox_inches="tight", format="png")
+    page = _page(found, out / f"{stem}.html")
+    result = {
+        "explanation": str(file),
+        **({"page": page} if page else {}),
+        "picture": str(out / f"{stem}.png"),
+        "replaced": replaced,
+        "method": found.provenance.method,
+        "parameters": found.provenance.parameters,
+        "model": found.provenance.model,
+    }
+    places = [
+        f"explanation: {file}{' (replaced)' * replaced}",
+        f"picture:     {out / stem}.png{' (replaced)' * replaced}",
+        *([f"page:        {page}"] if page else []),
+    ]
+    return result, places
+
+
+def _narrate(model: str, inputs: str, method: str, settings: list[str], seed: int, out: Path, as_json: bool) -> None:
+    """Explain a chat model's own answers to the items of a file, in words."""
+    from explicate import api
+    from explicate.data.language.nle_tasks import read_items
+    from explicate.runtime.files import make_folder
+
+    items = read_items(inputs)
+    make_folder(out)
+    found = api.explain(model, items, method, seed=seed, **read_settings(settings))
+    written, places = _written(found, found.provenance.model, out)
+    statuses = [str(status) for status in found["status"].values]
+    answers = [str(answer) for answer in found["answer"].values]
+    texts = [str(text) for text in found["text"].values]
+    result = {**written, "answers": answers, "statuses": statuses, "texts": texts, "seconds": found.provenance.seconds}
+    shown = [
+        f"  ({answer or '?'}) {text or f'no explanation: {status}'}"
+        for answer, text, status in list(zip(answers, texts, statuses, strict=True))[:5]
+    ]
+    say(result, [found.provenance.summary(), *shown, *places], as_json)
 
 
 @app.command()
@@ -157,6 +201,15 @@ def rerun(
     say(result, lines, as_json)
     if not again.equal:
         sys.exit(1)
+
+
+def _page(found: Any, path: Path) -> str:
+    """A page about an explanation whose pieces lie within pieces, which open with a click; of others none."""
+    if found.kind != "hierarchical-attribution":
+        return ""
+    from explicate.report.hierarchy import hierarchy_report
+
+    return str(hierarchy_report(found, shlex.join(["explicate", *sys.argv[1:]])).save(path))
 
 
 def load(text: str, background: Path | None) -> Any:

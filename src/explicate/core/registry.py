@@ -32,7 +32,9 @@ _BUILT_IN: dict[str, tuple[str, ...]] = {
     "glassboxes": ("explicate.glassbox",),  # models that are readable by design, by the name in their explanations
     "kinds": (
         "explicate.mechanisms.succession.scores",
+        "explicate.attribution.textgenshap.result",
         "explicate.glassbox.kinds",
+        "explicate.glassbox.explanatory.explanation",
     ),  # kinds of explanation that are not in the core
     "pictures": ("explicate.report",),  # by kind of explanation: explanation -> matplotlib axes
     "fragments": ("explicate.report",),  # by kind of explanation: explanation -> HTML

@@ -109,12 +109,14 @@ class LogisticRegression(GlassBox, ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: Any) -> Floats:
         """(row,) log-odds of the second of two classes, else (row, class) scores."""
-        scores = _total(self._contributions(self._cells(X)), self.intercept_)
+        contributions = self._contributions(self._cells(X))
+        scores = _total(contributions, self.intercept_)
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: Any) -> Array:
         """(row,) labels."""
-        return np.asarray(self.classes_[_decided(_total(self._contributions(self._cells(X)), self.intercept_))])
+        contributions = self._contributions(self._cells(X))
+        return np.asarray(self.classes_[_decided(_total(contributions, self.intercept_))])
 
     def predict_proba(self, X: Any) -> Floats:
         """(row, class) probabilities."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from explicate.core.kinds import Narrative
 from explicate.core.method import Parameterised
+from explicate.data.language.nle_tasks import ChoiceItem
 from explicate.errors import CapabilityError, InputError
 from explicate.models.chat import Answer, ChatModel, LocalChat, open_chat
 
@@ -36,13 +39,29 @@ class Asks(Parameterised):
 
     def parameters(self) -> dict[str, Any]:
         """The fields as JSON-able values; a handle is written down by what loads it again, else by its name."""
-        if isinstance(self.chat, ChatModel):
-            return replace(self, chat=self.chat.source or self.chat.name).parameters()
+        if self.chat is not None and not isinstance(self.chat, str):
+            known = getattr(self.chat, "source", None) or getattr(self.chat, "name", type(self.chat).__name__)
+            return replace(self, chat=str(known)).parameters()
         return super().parameters()
 
     def opened(self) -> ChatModel:
         """The chat handle."""
         return chat_of(self.chat, self.log, self.name)
+
+
+@dataclass(frozen=True)
+class Narrates(Asks):
+    """Base of methods that explain a chat model's own answers to items: they ask `chat`, and explain no scores."""
+
+    @abstractmethod
+    def explain(
+        self, items: Sequence[ChoiceItem], seed: int = 0, letters: Sequence[str | None] | None = None
+    ) -> Narrative:
+        """Explain the model's answers to items, or answers that are known already (`letters`)."""
+
+    def asking(self, model: Any) -> Self:
+        """The same method asking `model`, unless it has a chat already."""
+        return self if self.chat is not None else replace(self, chat=model)
 
 
 def chat_of(given: Any, log: str | Path | None, asking: str) -> ChatModel:

@@ -22,7 +22,7 @@ from explicate.data.language.nle_tasks import ChoiceItem
 from explicate.errors import InputError
 from explicate.models.chat import ChatModel
 from explicate.rationales import self_refine_prompts as prompts
-from explicate.rationales.asking import Asks, Step, steps_of, trace
+from explicate.rationales.asking import Narrates, Step, steps_of, trace
 from explicate.rationales.feedback import STOP_WORDS, Asking, Feedback, WordScores, feedback_of, messages
 
 INVALID, NO_EXPLANATION = "invalid_answer", "no_explanation"
@@ -47,9 +47,9 @@ class Trail:
     status: str = "ok"
 
 
-@register("self-refine", "parts")
+@register("self-refine")
 @dataclass(frozen=True)
-class SelfRefiner(Asks):
+class SelfRefiner(Narrates):
     """Explanations of a model's own answers, refined by feedback until they name what moved the answer.
 
     Parameters

@@ -19,15 +19,15 @@ from explicate.core.registry import register
 from explicate.data.language.nle_tasks import ChoiceItem
 from explicate.errors import InputError
 from explicate.rationales import self_refine_prompts as prompts
-from explicate.rationales.asking import Asks
+from explicate.rationales.asking import Narrates
 from explicate.rationales.feedback import Asking, messages
 from explicate.rationales.self_refine import INVALID, NO_EXPLANATION, answered
 from explicate.runtime.seeds import generator
 
 
-@register("several-explanations", "parts")
+@register("several-explanations")
 @dataclass(frozen=True)
-class SeveralExplanations(Asks):
+class SeveralExplanations(Narrates):
     """One of several drawn explanations: a random one, or the one nearest to the mean of all.
 
     Parameters
@@ -95,10 +95,10 @@ class SeveralExplanations(Asks):
                     own = [j for j in range(self.samples) if candidates[i, j]]
                 status.append(INVALID if letter is None else "ok" if own else NO_EXPLANATION)
                 chosen.append(own[self._choice([candidates[i, j] for j in own], item, seed)] if own else -1)
-        text = [candidates[i, j] if j >= 0 else "" for i, j in enumerate(chosen)]
+        texts = [candidates[i, j] if j >= 0 else "" for i, j in enumerate(chosen)]
         data = xr.Dataset(
             {
-                "text": (("sample",), np.array(text, dtype=object)),
+                "text": (("sample",), np.array(texts, dtype=object)),
                 "answer": (("sample",), np.array([letter or "" for letter in letters], dtype=object)),
                 "status": (("sample",), np.array(status, dtype=object)),
                 "item": (("sample",), np.array([item.name for item in items], dtype=object)),

@@ -70,7 +70,7 @@ def test_rows_that_end_make_room_and_the_others_go_on(small, template):
         assert reply.completion_tokens == len(tokens)
         assert reply.text == model.tokenizer.decode(tokens, skip_special_tokens=True)
         assert reply.finish == (
-            "stop" if len(tokens) < COUNT or int(tokens[-1]) in chat.model._end_tokens() else "length"
+            "stop" if len(tokens) < COUNT or int(tokens[-1]) in chat.model.end_tokens() else "length"
         )
 
 

@@ -43,7 +43,7 @@ def again_and_again(model, prompt, intervention, count=STEPS):
     with model.intervene(intervention):
         for _ in range(count):
             written.append(int(model.predict(ids)[0].argmax()))
-            if written[-1] in model._end_tokens():
+            if written[-1] in model.end_tokens():
                 break
             ids = np.concatenate([ids, [[written[-1]]]], axis=1)
     return written

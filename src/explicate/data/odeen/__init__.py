@@ -1,6 +1,7 @@
 """Odeen: a small world of structures, a language of rules about them, and phenomena to explain."""
 
 from explicate.data.odeen.grammar import WORDS, Connected, Counting, Rule, is_rule, parse
+from explicate.data.odeen.observations import Observations, read_observations
 from explicate.data.odeen.phenomena import (
     ODEEN_PAPER,
     ODEEN_SMALL,
@@ -31,6 +32,7 @@ __all__ = [
     "WORDS",
     "Connected",
     "Counting",
+    "Observations",
     "OdeenSplit",
     "Phenomena",
     "Rule",
@@ -41,6 +43,7 @@ __all__ = [
     "is_rule",
     "language",
     "parse",
+    "read_observations",
     "read_phenomena",
     "structure_ids",
     "structure_texts",

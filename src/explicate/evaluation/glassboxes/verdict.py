@@ -61,10 +61,10 @@ def _taken(comparison: GlassBoxComparison, one: Standing) -> str:
     start = f"{one.model} ({one.length}) can be taken: {both}"
     if gap.low > 0:
         return f"{start}. It is better: {points(gap)}."
-    return (
-        f"{start}. The difference, {points(gap)}, may be chance; these {len(comparison.table):,} rows rule out a loss "
-        f"of more than {100 * -gap.low:.1f} points."
-    )
+    allowed = f"{-100 * gap.low:.1f}"
+    more = "" if allowed in ("0.0", "-0.0") else f" of more than {allowed} points"
+    rows = f"{len(comparison.table):,}"
+    return f"{start}. The difference, {points(gap)}, may be chance; these {rows} rows rule out a loss{more}."
 
 
 def _lost(comparison: GlassBoxComparison, one: Standing) -> str:

@@ -349,8 +349,8 @@ class NeuralAdditiveClassifier(ClassifierMixin, NeuralAdditive):
 
     @classmethod
     def for_table(cls, rows: int, classes: int) -> Self | None:
-        """Small networks, gaps allowed, and fewer epochs the more rows there are: minutes on tens of thousands."""
-        epochs = int(min(200, max(20, 1_500_000 // max(1, rows))))
+        """Small networks, gaps allowed, and fewer epochs the more rows there are: a minute on tens of thousands."""
+        epochs = min(200, max(20, 600_000 // max(1, rows)))
         return cls(hidden=(32, 16), members=3, missing="bin", epochs=epochs, patience=max(5, epochs // 8))
 
     def _targets(self, y: Any, rows: int) -> tuple[Array, int, float, float]:

@@ -11,11 +11,11 @@ from itertools import combinations
 
 import numpy as np
 
-from explicate.core.capabilities import Array, Masks
+from explicate.core.capabilities import Masks
 from explicate.data.language.tagged import Tagged
 from explicate.errors import InputError
 from explicate.glassbox.transformer_programs.evaluation import Trace
-from explicate.glassbox.transformer_programs.program import Program
+from explicate.glassbox.transformer_programs.program import Program, tag_codes
 from explicate.glassbox.transformer_programs.steps import Head, Lookup
 
 EXACT = 2  # sets of variables up to this size are all tried
@@ -92,25 +92,16 @@ def size(program: Program) -> Size:
     )
 
 
-def wanted(program: Program, rows: Sequence[Tagged]) -> Array:
-    """(sample, position) codes of the right tags; -1 where there is nothing to predict, -2 for unknown tags."""
-    places = {tag: place for place, tag in enumerate(program.tags)}
-    found = np.full((len(rows), max((len(row.tags) for row in rows), default=0)), -1)
-    for number, row in enumerate(rows):
-        found[number, : len(row.tags)] = [-1 if tag is None else places.get(tag, -2) for tag in row.tags]
-    return found
-
-
 def accuracy(program: Program, rows: Sequence[Tagged]) -> float:
     """Share of the tags that are right."""
-    truth = wanted(program, rows)
+    truth = tag_codes([row.tags for row in rows], program.tags)
     predicted = program.trace([row.tokens for row in rows]).predictions()
     return float((predicted == truth)[truth != -1].mean())
 
 
 def failures(program: Program, rows: Sequence[Tagged]) -> list[Failure]:
     """All wrong tags, each with the variable that spoke most for it; those with an unknown right tag are left out."""
-    truth = wanted(program, rows)
+    truth = tag_codes([row.tags for row in rows], program.tags)
     trace = program.trace([row.tokens for row in rows])
     predicted = trace.predictions()
     parts = trace.contributions()
@@ -207,6 +198,3 @@ def _edits(program: Program, rows: Sequence[Tagged]) -> Iterator[tuple[str, tupl
         codes = target.reachable if isinstance(step, Head) else range(program.width)
         for code in codes:
             yield name, entry, target.values[code]
-
-
-__all__ = ["Failure", "Repair", "Size", "accuracy", "circuit", "failures", "repair", "size", "wanted"]

@@ -13,12 +13,12 @@ import numpy as np
 from explicate.core.capabilities import Array, Floats
 from explicate.core.kinds import Rules
 from explicate.core.registry import register
-from explicate.data.language.tagged import UNKNOWN, Tagged
+from explicate.data.language.tagged import Tagged
 from explicate.errors import InputError
 from explicate.glassbox.contract import GlassBox
 from explicate.glassbox.transformer_programs.conversion import converted
 from explicate.glassbox.transformer_programs.explanations import explained, replayed
-from explicate.glassbox.transformer_programs.program import Program, Sentences, encoded, tagged
+from explicate.glassbox.transformer_programs.program import Program, Sentences, encoded, tag_codes, tagged
 from explicate.models.tiny.programs import TransformerProgramConfig
 from explicate.models.tiny.training import Recipe, train
 from explicate.runtime.fingerprint import digest
@@ -146,15 +146,3 @@ class TransformerProgram(GlassBox):
     @cached_property
     def _exact(self) -> Any:
         return copy.deepcopy(self.module).double().eval()
-
-
-def tag_codes(rows: Sequence[Sequence[str | None]], tags: Sequence[str], positions: int) -> Array:
-    """Tag codes (sample, position), -1 where there is none."""
-    places = {tag: place for place, tag in enumerate(tags)}
-    found = np.full((len(rows), positions), -1, dtype=np.int64)
-    for number, row in enumerate(rows):
-        found[number, : len(row)] = [-1 if tag is None else places.get(tag, -1) for tag in row]
-    return found
-
-
-__all__ = ["RECIPE", "UNKNOWN", "TransformerProgram", "tag_codes"]

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from explicate.core.capabilities import Array, Floats
+from explicate.data.language.tagged import UNKNOWN
 from explicate.errors import FileFormatError, InputError, UnknownNameError, WindowError
 from explicate.glassbox.transformer_programs.evaluation import Trace, traced
 from explicate.glassbox.transformer_programs.steps import (
     ONES,
     POSITIONS,
     TOKENS,
-    Head,
     Lookup,
     Step,
     Value,
@@ -33,7 +33,6 @@ from explicate.glassbox.transformer_programs.steps import (
 from explicate.runtime.fingerprint import digest
 
 FORMAT = 1
-UNKNOWN = "<unk>"
 Sentences = Sequence[Sequence[str]]
 
 
@@ -265,6 +264,15 @@ def encoded(sentences: Sentences, vocabulary: Sequence[str], context: int) -> Ar
     return found
 
 
+def tag_codes(rows: Sequence[Sequence[str | None]], tags: Sequence[str], positions: int | None = None) -> Array:
+    """Tag codes (sample, position): -1 where there is nothing to predict, -2 for tags that are not among `tags`."""
+    places = {tag: place for place, tag in enumerate(tags)}
+    found = np.full((len(rows), positions or max(map(len, rows), default=0)), -1, dtype=np.int64)
+    for number, row in enumerate(rows):
+        found[number, : len(row)] = [-1 if tag is None else places.get(tag, -2) for tag in row]
+    return found
+
+
 def tagged(predictions: Array, codes: Array, tags: Sequence[str], pooled: bool) -> Array:
     """(sample,) tuples of tags from tag codes (sample, position), as long as each sequence."""
     found = np.empty(len(codes), dtype=object)
@@ -295,6 +303,3 @@ def _sorted(codes: Any) -> tuple[int, ...]:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
-
-
-__all__ = ["Head", "Lookup", "Program", "Variable", "encoded", "tagged"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from explicate.core.capabilities import Array
 from explicate.errors import InputError
 from explicate.glassbox.transformer_programs import runtime
-from explicate.glassbox.transformer_programs.steps import ONES, POSITIONS, TOKENS, Head, Lookup, Step, Value, Variable
+from explicate.glassbox.transformer_programs.steps import Head, Lookup, Step, Value, Variable
 
 if TYPE_CHECKING:
     from explicate.glassbox.transformer_programs.program import Program
@@ -339,6 +339,3 @@ def _joined(blocks: Sequence[str]) -> str:
         apart = "\n\n\n" if "def " in (before[:4], block[:4]) or block.startswith("if __name__") else "\n\n"
         text += apart + block
     return text + "\n"
-
-
-__all__ = ["ONES", "POSITIONS", "TOKENS", "python_source", "weights_csv"]

@@ -3,5 +3,6 @@
 from explicate.models.language.architectures import Architecture, Tap, register_architecture
 from explicate.models.language.causal import LanguageModel
 from explicate.models.language.encoder import TextEncoder
+from explicate.models.language.fusion_in_decoder import FusionInDecoder
 
-__all__ = ["Architecture", "LanguageModel", "Tap", "TextEncoder", "register_architecture"]
+__all__ = ["Architecture", "FusionInDecoder", "LanguageModel", "Tap", "TextEncoder", "register_architecture"]

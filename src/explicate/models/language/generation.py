@@ -171,7 +171,7 @@ class Generation:
     ) -> None:
         import torch
 
-        ends = set(self._end_tokens())
+        ends = set(self.end_tokens())
         running = list(range(len(inputs)))  # rows of the batch, in order; those that have ended are taken out
         steps = self._steps(inputs, count)
         logits = next(steps)
@@ -247,7 +247,8 @@ class Generation:
             found: torch.Tensor = self.logits_visited(outputs.logits)[:, -1]
         return found
 
-    def _end_tokens(self) -> list[int]:
+    def end_tokens(self) -> list[int]:
+        """Tokens that end a text."""
         found = getattr(getattr(self.module, "generation_config", None), "eos_token_id", None)
         found = self.tokenizer.eos_token_id if found is None else found
         return [] if found is None else list(found) if isinstance(found, list | tuple) else [int(found)]

@@ -10,7 +10,6 @@ from explicate.errors import InputError
 Attention = Literal["categorical", "score"]
 PositionBias = Literal["fixed", "none", "clipped"]
 Sampling = Literal["gumbel-soft", "gumbel-hard", "softmax"]
-BEGIN, UNKNOWN = "<s>", "<unk>"
 
 
 @dataclass(frozen=True)
