@@ -140,7 +140,7 @@ def _numbers(name: str, column: pd.Series) -> np.ndarray:
     try:
         values[there] = column[there].to_numpy(dtype=float)
     except (TypeError, ValueError) as error:
-        row = next(int(row) for row in np.flatnonzero(there) if not _is_number(column.iloc[row]))
+        row = next(int(row) for row in np.flatnonzero(there) if not is_number(column.iloc[row]))
         raise InputError(
             f"column {name!r} is numeric, but row {row} holds {column.iloc[row]!r}; write a number there or "
             "drop the row"
@@ -148,7 +148,8 @@ def _numbers(name: str, column: pd.Series) -> np.ndarray:
     return values
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a cell is a number, or a text that reads as one."""
     try:
         float(value)
     except (TypeError, ValueError):

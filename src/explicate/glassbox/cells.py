@@ -1,4 +1,4 @@
-"""Reading the numbers of a column."""
+"""Reading the numbers of columns, and noting the columns' names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from explicate.core.capabilities import Array
+from explicate.core.features import is_number
 from explicate.errors import CellTypeError, InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def numbers_of(name: str, column: pd.Series, there: Array) -> Array:
     try:
         found = column[there].to_numpy(dtype=float)
     except (TypeError, ValueError) as error:
-        row = next(int(row) for row in np.flatnonzero(there) if not _is_number(column.iloc[row]))
+        row = next(int(row) for row in np.flatnonzero(there) if not is_number(column.iloc[row]))
         value = column.iloc[row]
         kind = InputError if isinstance(value, str) else CellTypeError
         raise kind(
@@ -55,9 +56,10 @@ def numeric_columns(frame: pd.DataFrame) -> Array:
     return found
 
 
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
+def name_columns(model: Any, X: Any, names: list[str]) -> None:
+    """Note on a fitted model how many columns there were, and their names, which scikit-learn wants only from X."""
+    model.n_features_in_ = len(names)
+    if hasattr(X, "columns"):
+        model.feature_names_in_ = np.array(names, dtype=object)
+    elif "feature_names_in_" in model.__dict__:
+        del model.feature_names_in_

@@ -25,6 +25,7 @@ from explicate.errors import InputError
 from explicate.glassbox.additive.columns import Columns
 from explicate.glassbox.additive.explanations import curves_dataset, curves_of
 from explicate.glassbox.additive.networks import Training, trained
+from explicate.glassbox.cells import name_columns
 from explicate.glassbox.contract import GlassBox
 from explicate.glassbox.fold.columns import as_frame
 from explicate.glassbox.kinds import ShapeCurves, texts
@@ -146,11 +147,7 @@ class NeuralAdditive(GlassBox, BaseEstimator):
         curves = columns.curves(terms, intercepts)
         self.curves_ = curves.emptied(columns.used).centred(cells).scaled(factor, shift)
         self._density = cells
-        self.n_features_in_ = frame.shape[1]
-        if hasattr(X, "columns"):
-            self.feature_names_in_ = np.array(names, dtype=object)
-        elif "feature_names_in_" in self.__dict__:
-            del self.feature_names_in_
+        name_columns(self, X, names)
         return self
 
     def explain(self, X: Any = None) -> Explanation:

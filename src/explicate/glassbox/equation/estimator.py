@@ -19,7 +19,7 @@ from explicate.core.explanation import Explanation
 from explicate.core.provenance import Provenance
 from explicate.core.registry import register
 from explicate.errors import InputError
-from explicate.glassbox.cells import numeric_columns
+from explicate.glassbox.cells import name_columns, numeric_columns
 from explicate.glassbox.contract import GlassBox
 from explicate.glassbox.equation.formula import Formula, Guards, symbols_of
 from explicate.glassbox.equation.network import KNOWN_UNITS, Candidate, Design, chosen, outputs, trained
@@ -132,11 +132,7 @@ class EquationRegressor(RegressorMixin, GlassBox, BaseEstimator):
         self.chosen_ = chosen(self.candidates_, design, self.choice)
         self.formula_ = self.chosen_.formula(design, symbols_of(names))
         self._names = names
-        self.n_features_in_ = len(names)
-        if hasattr(X, "columns"):
-            self.feature_names_in_ = np.array(names, dtype=object)
-        elif "feature_names_in_" in self.__dict__:
-            del self.feature_names_in_
+        name_columns(self, X, names)
         if not self.chosen_.active(design):
             warnings.warn(
                 f"no unit survived the penalty: the formula is the constant {self.formula_.text()}; lower `penalties`",

@@ -19,7 +19,7 @@ from explicate.core.explanation import Explanation
 from explicate.core.provenance import Provenance
 from explicate.core.registry import register
 from explicate.errors import InputError
-from explicate.glassbox.cells import numeric_columns
+from explicate.glassbox.cells import name_columns, numeric_columns
 from explicate.glassbox.contract import GlassBox
 from explicate.glassbox.fold.columns import as_frame
 from explicate.glassbox.kinds import Prototypes, texts
@@ -42,7 +42,7 @@ class PrototypeNetwork(ClassifierMixin, GlassBox, BaseEstimator):
     Parameters
     ----------
     encoder : what turns a case into patches: a name from `ENCODERS`, or a function from the shape of a case to a torch
-        module, see `explicate.glassbox.prototypes.encoders`.
+        module, see `explicate.glassbox.prototypes.encoders`; by default "vectors", or "pictures" for parts.
     prototypes : for each class. width : of a patch.
     epochs, warm_epochs : in the first ones only the prototypes and the maps before them learn.
     push_start, push_every : the push comes after these epochs. last_steps : on the last layer alone, after a push.
@@ -59,10 +59,11 @@ class PrototypeNetwork(ClassifierMixin, GlassBox, BaseEstimator):
     """
 
     reads_cases: ClassVar[bool] = False
+    default_encoder: ClassVar[str] = "vectors"
 
     def __init__(
         self,
-        encoder: str | Encoder = "vectors",
+        encoder: str | Encoder | None = None,
         prototypes: int = 10,
         width: int = 128,
         epochs: int = 30,
@@ -126,17 +127,14 @@ class PrototypeNetwork(ClassifierMixin, GlassBox, BaseEstimator):
         spread = inputs.std(axis=0) if inputs.ndim == 2 else np.ones(1)
         self._spread = np.where(spread > 0, spread, 1.0)
         self._shape = inputs.shape[1:]
-        encoder = ENCODERS[self.encoder] if isinstance(self.encoder, str) else self.encoder
+        chosen = self.default_encoder if self.encoder is None else self.encoder
+        encoder = ENCODERS[chosen] if isinstance(chosen, str) else chosen
         self.network_ = Network(encoder, self._shape, len(self.classes_), schedule)
         self.network_.fit(self._scaled(inputs), labels.codes)
         self.pushes_ = self.network_.pushes
         self._sources = None if self.network_.source is None else inputs[self.network_.source]
         self._names = names
-        self.n_features_in_ = int(np.prod(self._shape))
-        if hasattr(X, "columns"):
-            self.feature_names_in_ = np.array(names, dtype=object)
-        elif "feature_names_in_" in self.__dict__:
-            del self.feature_names_in_
+        name_columns(self, X, names or [""] * int(np.prod(self._shape)))
         return self
 
     @classmethod
@@ -293,28 +291,7 @@ class PrototypePartsClassifier(PrototypeNetwork):
     `PrototypeNetwork` has the parameters. scikit-learn's `check_estimator`, which gives tables, does not apply.
     """
 
-    def __init__(
-        self,
-        encoder: str | Encoder = "pictures",
-        prototypes: int = 10,
-        width: int = 128,
-        epochs: int = 30,
-        warm_epochs: int = 5,
-        push_start: int = 10,
-        push_every: int = 10,
-        last_steps: int = 20,
-        learning_rate: float = 3e-3,
-        encoder_rate: float = 1e-3,
-        cluster: float = 0.8,
-        separation: float = 0.08,
-        sparsity: float = 1e-4,
-        batch: int = 64,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            encoder, prototypes, width, epochs, warm_epochs, push_start, push_every, last_steps, learning_rate,
-            encoder_rate, cluster, separation, sparsity, batch, seed,
-        )  # fmt: skip
+    default_encoder: ClassVar[str] = "pictures"
 
     def _read(self, X: Any, names: list[str] | None = None) -> tuple[Array, list[str]]:
         if np.ndim(X) != 4:

@@ -99,6 +99,7 @@ class Network:
         import torch
 
         found = []
+        self.encoder.eval()
         with torch.no_grad():
             for start in range(0, len(inputs), CHUNK):
                 part = np.asarray(inputs[start : start + CHUNK], dtype=np.float32)
@@ -145,6 +146,7 @@ class Network:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(schedule.seed, "steps"))
             for begin, end in pairwise(bounds):
+                self.encoder.train()
                 descend(
                     warm if end <= warmed else joint,
                     lambda rows: self._loss(x[rows], y[rows]),
