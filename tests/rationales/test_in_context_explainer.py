@@ -332,5 +332,13 @@ def test_smollm2_ranks_and_what_it_says_is_kept(smollm2, model, rows, tmp_path):
         method(chat, n_icl=400, max_new_tokens=24).explain(model, rows[:1])
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_rule_predicts_the_only_output_that_it_sees():
+    values = ["A: 0.100, B: 0.200", "A: 0.300, B: 0.100", "A: 0.900, B: 0.100"]
+    shots = "\n\n".join(f"Input: {one}\nOutput:{output}" for one, output in zip(values, (" 1", " 1", ""), strict=True))
+    asked = f"```\n{shots}\n```\n\nWhich 1 features matter most?"
+    assert correlation().reply(asked).text.splitlines()[0] == "1"
+
+
 def test_an_echo_is_no_answer(model, rows):
     assert method(echo()).explain(model, rows[:1])["status"].values[0] == "bad_reply"

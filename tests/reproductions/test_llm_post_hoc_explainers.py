@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explicate.reproductions import llm_post_hoc_explainers
+from explicate.reproductions import llm_post_hoc_explainers, llm_post_hoc_explainers_claims
 from explicate.reproductions.claims import Context, reproduce
 
 
@@ -38,3 +38,12 @@ def test_tables_are_scaled_by_their_training_part():
         assert (parts[0].min(axis=0) == 0).all()
         assert (parts[0].max(axis=0) == 1).all()
         assert [len(part) for part in parts] == [len(own) for own in labels]
+
+
+def test_the_error_of_chance_is_that_of_random_rankings():
+    rng = np.random.default_rng(0)
+    for named in (1, 3):
+        drawn = [len(set(rng.permutation(8)[:named]) & set(range(named))) / named for _ in range(20_000)]
+        expected = llm_post_hoc_explainers_claims._chance_error(8, named, 1)
+        assert np.std(drawn) == pytest.approx(expected, rel=0.03)
+        assert np.mean(drawn) == pytest.approx(named / 8, rel=0.05)

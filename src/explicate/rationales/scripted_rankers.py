@@ -81,9 +81,11 @@ def correlation(chatty: bool = False, **options: Any) -> ScriptedChat:
         order = np.argsort(-np.abs(difference), kind="stable")
         predicted = None
         if not known.all():
-            middle = (values[high].mean(axis=0) + values[~high].mean(axis=0)) / 2
-            above = float((shown.values[~known][0] - middle) @ difference) > 0
-            predicted = int(outputs.max() if above else outputs.min())
+            predicted = int(outputs.min())
+            if ups and downs:  # else all known outputs are alike
+                middle = (values[high].mean(axis=0) + values[~high].mean(axis=0)) / 2
+                above = float((shown.values[~known][0] - middle) @ difference) > 0
+                predicted = int(outputs.max() if above else outputs.min())
         return _answer(prompt, [shown.names[j] for j in order], predicted, chatty)
 
     return ScriptedChat(respond, **{"name": "correlation-ranker", "version": int(chatty), **options})

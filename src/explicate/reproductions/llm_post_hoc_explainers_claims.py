@@ -96,7 +96,7 @@ def _chance(linear: Sequence[dict[str, Any]]) -> list[Claim]:
             if len(values) < 2:  # its rows are unsolvable
                 continue
             chance = named / own[0]["features"]
-            error = float(values.std(ddof=1) / np.sqrt(len(values))) or 1e-9
+            error = _chance_error(own[0]["features"], named, len(values))
             parts.append(f"{name} {values.mean():.3f} (chance {chance:.3f}, s.e. {error:.3f})")
             worst = max(worst, abs(float(values.mean()) - chance) / error)
         found.append(
@@ -104,6 +104,13 @@ def _chance(linear: Sequence[dict[str, Any]]) -> list[Claim]:
                   "standard errors, over tables", None, worst, bar="<= 3", met=worst <= 3, note="; ".join(parts))
         )  # fmt: skip
     return found
+
+
+def _chance_error(features: int, named: int, rows: int) -> float:
+    """Standard error of the mean agreement of random rankings of `named` features (a hypergeometric share)."""
+    share = named / features
+    variance = share * (1 - share) * (features - named) / (features - 1) / named
+    return float(np.sqrt(variance / rows))
 
 
 def _baselines(linear: Sequence[dict[str, Any]]) -> list[Claim]:
@@ -115,7 +122,8 @@ def _baselines(linear: Sequence[dict[str, Any]]) -> list[Claim]:
         found.append(
             Claim(f"{method} ranks a linear model's features", f"FA-AUC(3) of {method}, lowest table",
                   1.0 if method == "Grad" else "0.963-1.000", value, chance=random,
-                  bar="= 1.000" if method == "Grad" else f">= {bar:.2f}", met=value >= bar - 1e-9, note=_shown(means))
+                  bar="= 1.000" if method == "Grad" else f">= {bar:.2f}", met=value >= bar - 1e-9,
+                  note=f"{_shown(means)}; mean of the tables {np.mean(list(means.values())):.3f}")
         )  # fmt: skip
     return found
 
