@@ -115,6 +115,7 @@ def test_built_systems() -> None:
         "wack",
         "evidence-of-meaning",
         "attnattrib",
+        "textgenshap",
     }
 
 
