@@ -87,7 +87,7 @@ class DocumentPrompt:
     def read(cls, text: str) -> DocumentPrompt:
         """The documents of a text that a user typed.
 
-        Lines "Document [i] (Title: t) ..." begin documents, and a line "Question: ..." (or the next line) ends the last.
+        Lines "Document [i] (Title: t) ..." begin documents; a line "Question: ..." (or the next line) ends the last.
         Without any, every line but the last is a document, and the last is the question; a single line's sentences are
         documents, but for the last; a single sentence is one document.
         """
