@@ -24,8 +24,8 @@ DEFAULT_METHODS = {"table": "kernel-shap", "image": "integrated-gradients", "tex
 
 def explain(
     model: Any, inputs: Any, method: Any = "auto", *, target: Target = None, seed: int = 0, **parameters: Any
-) -> Attribution:
-    """Explain why `model` gives the scores that it gives for `inputs`.
+) -> Any:
+    """Explain why `model` gives the scores that it gives for `inputs`; or, in words, why it gives its answers.
 
     Parameters
     ----------
@@ -36,9 +36,35 @@ def explain(
     target : output index, name or `Contrast`; default: the highest score of each input.
     seed : all randomness comes from it.
     parameters : fields of the method, when it is given by name.
+
+    Methods that explain in words ("self-refine") take a chat model, or text that names one, and items with choices;
+    they give a `Narrative`.
     """
+    narrator = _narrator(method, parameters)
+    if narrator is not None:
+        if target is not None:
+            raise InputError(f"{narrator.name} explains the answer that the model gives; leave out the target")
+        return narrator.asking(model).explain(inputs, seed=seed)
     model = resolve_model(model)
     return resolve_method(method, model, parameters).explain(model, inputs, target=target, seed=seed)
+
+
+def narrates(method: Any) -> bool:
+    """Whether a method, given by its name, class or itself, explains a model's answers in words."""
+    return _narrator(method, {}) is not None
+
+
+def _narrator(method: Any, parameters: dict[str, Any]) -> Any:
+    """A method that explains answers in words, from its name, class or itself; None for all others."""
+    from explicate.rationales.asking import Narrates
+
+    if isinstance(method, str) and method != "auto":
+        method = registry.find(method, "methods")
+    if isinstance(method, type) and issubclass(method, Narrates):
+        return method.from_parameters(parameters)
+    if isinstance(method, Narrates):
+        return replace(method, **parameters)
+    return None
 
 
 def resolve_method(method: Any, model: Any, parameters: dict[str, Any] | None = None) -> Any:

@@ -18,6 +18,10 @@ class InputError(ExplicateError, ValueError):
     """Data or a parameter that no answer can be given for."""
 
 
+class CellTypeError(InputError, TypeError):
+    """A cell of a table that holds something that can be no number, such as a list."""
+
+
 class TargetError(InputError):
     """An output that the model does not have, or none named where there are several."""
 

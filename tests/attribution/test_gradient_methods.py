@@ -36,6 +36,15 @@ def batch():
     return np.random.default_rng(1).standard_normal((3, 3, 4, 4)).astype(np.float32)
 
 
+def test_the_mean_gradient_along_the_path_without_the_step(model, batch):
+    whole = IntegratedGradients(steps=8).explain(model, batch, 0)
+    mean = IntegratedGradients(steps=8, multiply=False).explain(model, batch, 0)
+    np.testing.assert_allclose(mean.values * batch, whole.values, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(mean.values, WEIGHTS[0] * batch**2 / 3, rtol=0.02, atol=1e-3)
+    assert (mean.data.attrs["complete"], whole.data.attrs["complete"]) == (0, 1)
+    assert "baseline_score" not in mean.data
+
+
 def test_gradient(model, batch):
     found = Gradient().explain(model, batch, [0, 1, 0])
     np.testing.assert_allclose(found.values, WEIGHTS[[0, 1, 0]] * batch**2, rtol=1e-4, atol=1e-5)

@@ -61,6 +61,8 @@ def test_bad_changes_are_refused():
         Patch("embed", np.zeros(4)).apply(np.zeros((2, 3)))
     with pytest.raises(InputError, match="not zero"):
         Project("embed", np.zeros(3))
+    with pytest.raises(InputError, match="direction of width 3 does not fit an activation of width 4; is it from"):
+        Project("embed", np.ones(3)).apply(np.ones((1, 2, 4)))
     with pytest.raises(InputError, match="reference"):
         Ablate("embed", "mean")
     with pytest.raises(InputError, match="unknown"):

@@ -105,6 +105,7 @@ def test_built_systems() -> None:
         "explanation-disparities",
         "smooth-gradcampp",
         "fold-se",
+        "explanatory-learning",
         "concept-depth",
         "talking-heads",
         "successor-heads",
@@ -116,6 +117,8 @@ def test_built_systems() -> None:
         "evidence-of-meaning",
         "attnattrib",
         "textgenshap",
+        "llm-post-hoc-explainers",
+        "self-interpretable-survey",
     }
 
 

@@ -77,6 +77,12 @@ def test_neutral_texts_cost_what_the_model_says(llama):
     assert found["neutral_loss"].values[0, 0] == pytest.approx(expected, rel=1e-4)
     assert found["neutral_loss"].values[1, 0] != pytest.approx(expected, rel=1e-3)
     assert found.to_frame()["neutral perplexity"][0] == pytest.approx(np.exp(expected), rel=1e-4)
+    plain = torch.as_tensor(llama.predict(ids[None, :half])).log_softmax(-1)
+    with llama.intervene(steer(direction, 2.0)):
+        steered = torch.as_tensor(llama.predict(ids[None, :half])).log_softmax(-1)
+    shift = float((plain.exp() * (plain - steered)).sum())
+    np.testing.assert_allclose(found["neutral_divergence"].values[:, 0], [0.0, shift], rtol=1e-3)
+    np.testing.assert_allclose(found.to_frame()["neutral divergence (nats)"], [0.0, shift], rtol=1e-3)
 
 
 def test_files_and_pictures(llama, tmp_path):

@@ -1,11 +1,16 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.utils.estimator_checks import check_estimator
 
 from explicate.core import registry
 from explicate.errors import InputError
 from explicate.glassbox import GlassBox, check_glass_box
+from explicate.glassbox.decision_tree import DecisionTree
 from explicate.glassbox.fold import FoldSEClassifier, FoldSEMulticlassClassifier
+from explicate.glassbox.logistic import LogisticRegression
 
 
 def world(rows=300):
@@ -17,6 +22,30 @@ def world(rows=300):
 @pytest.mark.parametrize("name", registry.names("glassboxes"))
 def test_every_glass_box_is_one(name):
     assert issubclass(registry.find(name, "glassboxes"), GlassBox)
+
+
+@pytest.mark.parametrize("model", [DecisionTree(), LogisticRegression()], ids=repr)
+def test_scikit_learn_accepts_the_models_that_everybody_knows(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = check_estimator(model, on_fail=None, on_skip=None)
+    assert not {one["check_name"]: str(one["exception"]) for one in results if one["status"] == "failed"}
+
+
+def test_a_glass_box_says_for_which_tables_it_is():
+    assert FoldSEClassifier.for_table(1000, 2) is not None
+    assert FoldSEClassifier.for_table(1000, 3) is None
+    assert FoldSEClassifier.for_table(150, 2).tail == 5
+    assert FoldSEMulticlassClassifier.for_table(1000, 3).default == "majority"
+    assert DecisionTree.for_table(1000, 3) is not None
+
+
+def test_size_is_what_there_is_to_read():
+    frame, labels = world()
+    model = FoldSEClassifier().fit(frame, labels > 0)
+    folded = model.counts()["folded"]
+    assert model.size() == {"rules": folded.rules, "literals": folded.literals}
+    assert GlassBox.size(model) == {str(name): size for name, size in model.explain().data.sizes.items()}
 
 
 @pytest.mark.parametrize("undecided", [None, "majority"])

@@ -13,7 +13,7 @@ from explicate.core.interventions import Ablate, Edit, Interchange, Patch, Proje
 from explicate.core.sites import HEADED, LAYERED, Site
 from explicate.errors import CapabilityError, InputError, SelectionError, SiteError
 from explicate.mechanisms import effects_of, logits_of, rows
-from explicate.mechanisms.restart import Job, fastest_way, measured
+from explicate.mechanisms.restart import Batch, Job, engine_for, fastest_way, measured, untouched, writes_of
 from explicate.models.language import architectures
 
 LAYERS = 3
@@ -203,6 +203,46 @@ def test_chunks_hold_every_row_once_and_stay_small():
     assert sorted(row.number for chunk in cut for row in chunk) == list(range(200))
     assert max(sum(row.columns for row in chunk) for chunk in cut) <= 64
     assert len(cut) < 60
+
+
+@pytest.mark.parametrize("way", ["fused", "own blocks"])
+def test_rows_record_what_their_changes_make_of_a_site(causal, pair, way):
+    ids, source = pair(causal)
+    change = patches(causal, "resid_mid", source, [(0, None, 3)])[0]
+    base, _ = untouched(causal, Batch(np.arange(1), ids, None), (), way)
+    row = rows.Row.of(7, 0, writes_of(change, 0, base), base.tokens)
+    for kind in rows.RECORDED:
+        head = 1 if kind in HEADED else None
+        asked = [Site(kind, layer, head, (position,)) for layer in (1, 2) for position in (3, 5, -2, -1)]
+        asked += [Site(kind, layer, head) for layer in (1, 2)]  # the last one
+        with torch.no_grad():
+            states, seen = engine_for(base, way).states([row], asked)
+        with causal.intervene(*change):
+            expected = causal.capture(ids, asked)
+            end = causal.capture(ids, ["L2.resid_post@-1"])["L2.resid_post@-1"]
+        np.testing.assert_allclose(states.numpy(), end[0], atol=CLOSE)
+        for site in asked:
+            np.testing.assert_allclose(seen[site][7].numpy(), expected[site][0, -1], atol=CLOSE, err_msg=str(site))
+
+
+@pytest.mark.parametrize("way", ["fused", "own blocks"])
+@pytest.mark.parametrize(
+    ("site", "error", "words"),
+    [
+        (Site("z", 1, 0, (2,)), SelectionError, "column 2 does not run again in a row of columns 3 to 7"),
+        (Site("z", 1, 0, (-6,)), SelectionError, "column 2 does not run again"),
+        (Site("z", 1, 0, (8,)), SelectionError, "outside a prompt of 8 tokens"),
+        (Site("z", 1, 0, (3, 4)), SelectionError, "one position a site"),
+        (Site("pattern", 1, 0), InputError, "not recorded in restarted rows; there are resid_pre"),
+    ],
+)
+def test_what_rows_cannot_record_is_refused(llama, pair, way, site, error, words):
+    ids, source = pair(llama)
+    base, _ = untouched(llama, Batch(np.arange(1), ids, None), (), way)
+    change = patches(llama, "resid_pre", source, [(0, None, 3)])[0]
+    row = rows.Row.of(0, 0, writes_of(change, 0, base), base.tokens)
+    with pytest.raises(error, match=words):
+        engine_for(base, way).states([row], [site])
 
 
 def test_the_work_is_counted(llama, pair):

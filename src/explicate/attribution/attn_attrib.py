@@ -90,8 +90,9 @@ class AttnAttrib(Parameterised):
         Attribution : `attribution` (sample, token), attention over the context that adds up to 1 for each answer token,
             the largest or the sum over them, 0 outside the context; `score` is the log-probability of the answer's
             first token. `answer`, `best_token`, `span` (sample, end), `best_sentence`, `largest_attention`,
-            `supported` (all (sample, ...)); `sentence_score` (sample, sentence), 0 where a context has no such
-            sentence.
+            `supported`, `trivial` (all (sample, ...)); `sentence_score` (sample, sentence), 0 where a context has no
+            such sentence. A context of one sentence is `trivial`: whatever the model does, that one is attributed. The
+            attribute `kernel` names the model's own attention, which gives way to plain attention while it is read.
 
         Raises
         ------
@@ -111,11 +112,12 @@ class AttnAttrib(Parameterised):
                     raise InputError(f"the answer {text!r} is empty")
                 ids = self._encoded(model, question, len(tail))
                 whole = [*ids, *(int(i) for i in tail)]
-                captured = model.capture([whole], [*chosen, Site("logits")])
+                first = Site("logits", positions=(-len(tail),))
+                captured = model.capture([whole[:-1]], [*chosen, first])  # the last token produces nothing
                 patterns = [np.asarray(captured[site])[0] for site in chosen]
                 steps = range(len(ids) - 1, len(whole) - 1)
                 rows = [np.mean([pattern[step][: len(ids)] for pattern in patterns], axis=0) for step in steps]
-                logits = np.asarray(captured[Site("logits")])[0, len(ids) - 1].astype(float)
+                logits = np.asarray(captured[first])[0, 0].astype(float)
                 share = float(logits[tail[0]] - logits.max() - np.log(np.exp(logits - logits.max()).sum()))
                 found.append((question, ids, rows, text.strip(), list(tail), share))
         return self._attribution(model, found, cost)
@@ -183,10 +185,11 @@ class AttnAttrib(Parameterised):
                 "sentence_score": (("sample", "sentence"), sentence_scores),
                 "best_sentence": (("sample",), sentence_scores.argmax(axis=1)),
                 "sentences": (("sample",), np.array([len(question.sentences) for question, *_ in found])),
+                "trivial": (("sample",), np.array([len(question.sentences) == 1 for question, *_ in found])),
                 "largest_attention": (("sample",), largest),
                 "supported": (("sample",), largest >= (self.floor or 0.0)),
             },
-            attrs={"model_kind": "text", "signed": 0, "complete": 0},
+            attrs={"model_kind": "text", "signed": 0, "complete": 0, "kernel": str(model.config._attn_implementation)},
         ).assign_coords(dict(model.feature_labels(ids)))
         return Attribution(data, Provenance.of(self, model, ids, cost, 0))
 

@@ -31,11 +31,14 @@ class IntegratedGradients(Explainer):
         images (their mean colour, after normalisation) and for the embeddings of texts.
     steps : gradient evaluations per sample.
     rule : how the integral is approximated; see `explicate.attribution.paths.quadrature`.
+    multiply : False leaves out the factor (x - x'): the mean gradient along the path, in score units per input unit,
+        which adds up to nothing.
     """
 
     baseline: Missingness | None = None
     steps: int = 64
     rule: RuleName = "midpoint"
+    multiply: bool = True
     needs: ClassVar[type] = Differentiable
     instead: ClassVar[str] = "kernel-shap and occlusion work without gradients"
     complete: ClassVar[bool] = True
@@ -51,6 +54,8 @@ class IntegratedGradients(Explainer):
             return np.asarray(model.gradients(points, targets[samples], inputs[samples]))
 
         mean = average_over_path(gradients, start, end, quadrature(self.rule, self.steps))
+        if not self.multiply:
+            return Found(model.collapse(mean), flags={"complete": 0})
         attribution = model.collapse(mean * (end - start))
         before = np.asarray(model.point_scores(start, targets, inputs), dtype=float)
         after = np.asarray(model.point_scores(end, targets, inputs), dtype=float)

@@ -77,9 +77,19 @@ def _warn(message: Warning | str, *_: Any) -> None:
 
 def main() -> None:
     """Run the command line; errors raised on purpose are one line on standard error, never a traceback."""
-    from explicate.cli import catalogue, demonstrate, explaining, probing, serving
+    from explicate.cli import (
+        catalogue,
+        comparing,
+        demonstrate,
+        discovering,
+        explaining,
+        probing,
+        serving,
+        stepping,
+    )
 
-    del catalogue, demonstrate, explaining, probing, serving  # importing them has added their commands
+    # importing them has added their commands
+    del catalogue, comparing, demonstrate, discovering, explaining, probing, serving, stepping
     warnings.showwarning = _warn  # type: ignore[assignment]  # further arguments are not used
     try:
         app()

@@ -19,6 +19,14 @@ def systems(
     methods: Annotated[bool, typer.Option("--methods", help="List the methods instead.")] = False,
     metrics: Annotated[bool, typer.Option("--metrics", help="List the metrics instead.")] = False,
     models: Annotated[bool, typer.Option("--models", help="List the zoo's models instead.")] = False,
+    glassbox: Annotated[
+        bool, typer.Option("--glassbox", help="List the models that are readable by design instead.")
+    ] = False,
+    modality: Annotated[str, typer.Option(help="With --glassbox: those for tabular, image, text, ... data.")] = "",
+    task: Annotated[str, typer.Option(help="With --modality: also regression or policy.")] = "classification",
+    needs: Annotated[
+        list[str] | None, typer.Option("--need", help="With --modality: interventions, categories, ...; several.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the 63 systems that explicate is to contain, and how far each is; or the methods, metrics and models."""
@@ -38,6 +46,9 @@ def systems(
             width = max(map(len, found), default=0)
             say({kind: found}, [f"{item:<{width}}  {text}" for item, text in found.items()], as_json)
             return
+    if glassbox or modality:
+        _glass_boxes(modality, task, tuple(needs or ()), as_json)
+        return
     if name:
         one = system(name)
         say(asdict(one), [f"{key:<8} {value}" for key, value in asdict(one).items()], as_json)
@@ -101,6 +112,37 @@ def reproduce(
         say(results[0] if name != "all" else {"results": results}, [], True)
     if not all(result["met"] for result in results):
         sys.exit(1)
+
+
+def _glass_boxes(modality: str, task: str, needs: tuple[str, ...], as_json: bool) -> None:
+    """The catalogue of glass boxes by perspective, or those recommended for some data, with reasons."""
+    from dataclasses import asdict
+
+    from explicate.glassbox.catalog import PERSPECTIVES, POST_HOC, recommend, records
+
+    if modality:
+        found = recommend(modality, task, needs)
+        lines = [
+            f"{place}. {one.record.name} ({one.record.perspective}): {'; '.join(one.reasons)}"
+            for place, one in enumerate(found, start=1)
+        ]
+        say(
+            {"recommended": [asdict(one) for one in found]},
+            lines or [f"no glass box for {task} of {modality}"],
+            as_json,
+        )
+        return
+    lines = []
+    for perspective, form in PERSPECTIVES.items():
+        lines.append(f"{perspective}: {form}")
+        lines += [
+            f"  {one.name:<28} {one.explanation} ({', '.join(one.modality)}; {', '.join(one.tasks)})"
+            for one in records()
+            if one.perspective == perspective
+        ]
+    lines.append("post hoc, so no glass boxes:")
+    lines += [f"  {name:<28} {why}" for name, why in POST_HOC.items()]
+    say({"glassboxes": [asdict(one) for one in records()], "post_hoc": POST_HOC}, lines, as_json)
 
 
 def _first_line(thing: object) -> str:

@@ -1,4 +1,4 @@
-"""explicate explain | compare | evaluate | rerun."""
+"""explicate explain | evaluate | rerun."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from explicate.cli.app import Backend, Json, Out, Resume, Seed, Workers, app, say
+from explicate.cli.app import Json, Out, Seed, app, say
 from explicate.cli.inputs import read_inputs, read_labels, read_masks, read_settings, read_target
-from explicate.errors import InputError
 
 ModelText = Annotated[
     str,
@@ -22,7 +21,10 @@ ModelText = Annotated[
 ]
 Inputs = Annotated[
     str,
-    typer.Argument(help="A CSV or Parquet file; a picture, or the name of a bundled one; a text, or @FILE with texts."),
+    typer.Argument(
+        help="A CSV or Parquet file; a picture, or the name of a bundled one; a text, or @FILE with texts; for methods "
+        "that explain in words, a .jsonl file of items with choices."
+    ),
 ]
 Rows = Annotated[str | None, typer.Option(help="Part of a table: 3, 0:20 or 1,5,9.")]
 TargetText = Annotated[
@@ -41,7 +43,6 @@ Masks = Annotated[
     Path | None,
     typer.Option(help="Where the object is, for metrics of localisation: .npy (sample, row, column), or a folder."),
 ]
-COMPARISONS = Path("explicate-out/compare")
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the method.")]
 
 
@@ -63,9 +64,12 @@ def explain(
     Example: `explicate explain smollm2-135m "The capital of France is" --method integrated-gradients`
     """
     from explicate import api
-    from explicate.runtime.files import make_folder, replacing
+    from explicate.runtime.files import make_folder
 
-    handle = _model(model, background)
+    if api.narrates(method):
+        _narrate(model, inputs, method, settings or [], seed, out, as_json)
+        return
+    handle = load(model, background)
     make_folder(out)
     found = api.explain(
         handle,
@@ -75,15 +79,27 @@ def explain(
         seed=seed,
         **read_settings(settings or []),
     )
-    stem = f"{handle.name}-{found.provenance.method}".replace("/", "-").replace(" ", "-")
+    written, places = _written(found, handle.name, out)
+    result = {
+        **written,
+        "targets": [str(name) for name in found["target_name"].values],
+        "evaluations": found.provenance.evaluations,
+        "gradients": found.provenance.gradients,
+        "seconds": found.provenance.seconds,
+    }
+    say(result, [found.provenance.summary(), *_largest(found), *places], as_json)
+
+
+def _written(found: Any, model: str, out: Path) -> tuple[dict[str, Any], list[str]]:
+    """Save an explanation and its picture; where they are, as JSON and in words."""
+    from explicate.runtime.files import replacing
+
+    stem = f"{model}-{found.provenance.method}".replace("/", "-").replace(" ", "-")
     replaced = (out / f"{stem}.nc").exists()
     file = found.save(out / f"{stem}.nc")
     with replacing(out / f"{stem}.png") as temporary:
         found.plot().figure.savefig(temporary, dpi=130, bbox_inches="tight", format="png")
-    lines = [found.provenance.summary(), *_largest(found), f"explanation: {file}{' (replaced)' * replaced}"]
-    lines.append(f"picture:     {out / stem}.png{' (replaced)' * replaced}")
     page = _page(found, out / f"{stem}.html")
-    lines += [f"page:        {page}"] if page else []
     result = {
         "explanation": str(file),
         **({"page": page} if page else {}),
@@ -92,72 +108,34 @@ def explain(
         "method": found.provenance.method,
         "parameters": found.provenance.parameters,
         "model": found.provenance.model,
-        "targets": [str(name) for name in found["target_name"].values],
-        "evaluations": found.provenance.evaluations,
-        "gradients": found.provenance.gradients,
-        "seconds": found.provenance.seconds,
     }
-    say(result, lines, as_json)
+    places = [
+        f"explanation: {file}{' (replaced)' * replaced}",
+        f"picture:     {out / stem}.png{' (replaced)' * replaced}",
+        *([f"page:        {page}"] if page else []),
+    ]
+    return result, places
 
 
-@app.command()
-def compare(
-    model: ModelText,
-    inputs: Inputs,
-    methods: Annotated[str, typer.Option(help="Names, separated by commas; default: those that fit the model.")] = "",
-    metrics: Annotated[str, typer.Option(help="Names, separated by commas; default: those that fit.")] = "",
-    target: TargetText = None,
-    rows: Rows = None,
-    background: Background = None,
-    labels: Labels = None,
-    masks: Masks = None,
-    budget: Annotated[int | None, typer.Option(min=1, help="Evaluations for every method that has a budget.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="METHOD.NAME=VALUE", help="A parameter of a method.")
-    ] = None,
-    seed: Seed = 0,
-    workers: Workers = 1,
-    backend: Backend = "processes",
-    resume: Resume = True,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder to write to; by default one for each comparison in explicate-out/compare."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Measure explanations of several methods side by side, at stated cost, beside a random control; writes a report.
+def _narrate(model: str, inputs: str, method: str, settings: list[str], seed: int, out: Path, as_json: bool) -> None:
+    """Explain a chat model's own answers to the items of a file, in words."""
+    from explicate import api
+    from explicate.data.language.nle_tasks import read_items
+    from explicate.runtime.files import make_folder
 
-    Example: `explicate compare my_code:credit_model applicants.csv --rows 0:50 --methods kernel-shap,lime`
-    """
-    from explicate.evaluation.beliefs import beliefs
-    from explicate.evaluation.comparison import compare as run
-    from explicate.evaluation.comparison import fitting_methods
-    from explicate.report.comparison import comparison_report
-
-    if budget is not None and any(".budget=" in setting for setting in settings or []):
-        raise InputError("compare: --budget is for all methods; give it, or --set METHOD.budget=, not both")
-    handle = _model(model, background)
-    comparison = run(
-        handle,
-        read_inputs(handle, inputs, rows, [labels] if labels else []),
-        _configured(_names(methods) or fitting_methods(handle), settings or []),
-        _names(metrics) or None,
-        target=read_target(target),
-        labels=None if labels is None else read_labels(labels, inputs, rows),
-        masks=None if masks is None else read_masks(masks, handle),
-        budget=budget,
-        seed=seed,
-        folder=out,
-        within=COMPARISONS if out is None else None,
-        workers=workers,
-        backend=backend,  # type: ignore[arg-type]  # `compare` refuses unknown names
-        new_run=not resume,
-    )
-    out = Path(comparison.folder or COMPARISONS)
-    page = comparison_report(comparison, handle, shlex.join(["explicate", *sys.argv[1:]])).save(out / "report.html")
-    judged = beliefs(comparison)
-    found = {"folder": str(out), "report": str(page), "failed": list(judged.failed), **comparison.to_dict()}
-    say(found, [str(comparison), *judged.lines, f"written to {out}", f"report: {page}"], as_json)
+    items = read_items(inputs)
+    make_folder(out)
+    found = api.explain(model, items, method, seed=seed, **read_settings(settings))
+    written, places = _written(found, found.provenance.model, out)
+    statuses = [str(status) for status in found["status"].values]
+    answers = [str(answer) for answer in found["answer"].values]
+    texts = [str(text) for text in found["text"].values]
+    result = {**written, "answers": answers, "statuses": statuses, "texts": texts, "seconds": found.provenance.seconds}
+    shown = [
+        f"  ({answer or '?'}) {text or f'no explanation: {status}'}"
+        for answer, text, status in list(zip(answers, texts, statuses, strict=True))[:5]
+    ]
+    say(result, [found.provenance.summary(), *shown, *places], as_json)
 
 
 @app.command()
@@ -179,11 +157,11 @@ def evaluate(
     from explicate.models.loading import reload_model
 
     found = Attribution.load(file)
-    handle = reload_model(found.provenance, background) if model is None else _model(model, background)
+    handle = reload_model(found.provenance, background) if model is None else load(model, background)
     given: dict[str, Any] = {} if masks is None else {"masks": read_masks(masks, handle)}
     if labels is not None:
         given["training"] = (found["inputs"].values, read_labels(labels, ""))
-    measured = run(found, handle, _names(metrics) or None, seed=seed, **given)
+    measured = run(found, handle, listed(metrics) or None, seed=seed, **given)
     say(
         {"explanation": str(file), "measurements": [item.to_dict() for item in measured]},
         [found.provenance.summary(), *(str(item) for item in measured), *_notes(measured)],
@@ -234,32 +212,16 @@ def _page(found: Any, path: Path) -> str:
     return str(hierarchy_report(found, shlex.join(["explicate", *sys.argv[1:]])).save(path))
 
 
-def _model(text: str, background: Path | None) -> Any:
+def load(text: str, background: Path | None) -> Any:
+    """The model that a command was given."""
     from explicate.models.loading import load_model
 
     return load_model(text, **({} if background is None else {"background": background}))
 
 
-def _names(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
+    """Names separated by commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _configured(methods: list[str], settings: list[str]) -> list[Any]:
-    """The methods, those with settings as explainers."""
-    from explicate.core import registry
-
-    own: dict[str, list[str]] = {}
-    for setting in settings:
-        method, dot, rest = setting.partition(".")
-        if not dot or method not in methods:
-            raise InputError(
-                f"cannot read the setting {setting!r}; write METHOD.NAME=VALUE for one of {', '.join(methods)}"
-            )
-        own.setdefault(method, []).append(rest)
-    return [
-        registry.find(name, "methods").from_parameters(read_settings(own[name])) if name in own else name
-        for name in methods
-    ]
 
 
 def _notes(measured: list[Any]) -> list[str]:

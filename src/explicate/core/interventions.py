@@ -152,6 +152,11 @@ class Project(Intervention):
 
     def apply(self, activation: Any) -> Any:
         unit = np.asarray(self.direction, dtype=float)
+        if unit.shape[-1:] not in ((), (1,), tuple(activation.shape[-1:])):
+            raise InputError(
+                f"{self.site}: a direction of width {unit.shape[-1]} does not fit an activation of width "
+                f"{activation.shape[-1]}; is it from another model?"
+            )
         unit = like(unit / np.linalg.norm(unit), activation)
         along = (activation * unit).sum(-1)[..., None]
         return activation + (self.coordinate - along) * unit

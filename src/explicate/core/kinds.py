@@ -125,6 +125,24 @@ class Rules(Explanation):
         return pd.DataFrame({name: self.data[name].values for name in sorted(each, key="rule".__ne__)})
 
 
+class Terms(Explanation):
+    """A whole model whose scores are sums of terms, each a weight times a reading of one column.
+
+    Variables
+    ---------
+    weight : (term, output), what the term adds to the score where it applies, per unit for numbers; terms as text.
+    term_column, term_kind, term_text : (term,), the column and what is read there: a "number", less `term_centre` and
+        over `term_scale`; whether the cell is the "text" `term_text`; or any "other" text.
+    intercept : (output,), the score where no term adds anything.
+    label : (label,), the classes. One output is the log-odds of the second of two classes, else each class has one.
+    column_kind : (column,), how cells are read.
+    """
+
+    kind: ClassVar[str] = "terms"
+    main: ClassVar[str] = "weight"
+    required: ClassVar[dict[str, tuple[str, ...]]] = {"weight": ("term", "output"), "intercept": ("output",)}
+
+
 class Circuit(Explanation):
     """Which parts of a model do something: `effect` (site,), the change that intervening on a site makes."""
 
@@ -365,6 +383,7 @@ class DoseResponse(Explanation):
     correct : (sample,), optional: place of the right answer among the answers.
     relative_size : (strength, site), length of what is added over that of the activations; NaN where not known.
     neutral_loss : (strength, text), optional: nats a token on texts that have nothing to do with the task.
+    neutral_divergence : (strength, text), optional: as `divergence`, in the middle of these texts.
     """
 
     kind: ClassVar[str] = "dose-response"
@@ -434,6 +453,8 @@ class DoseResponse(Explanation):
                     columns[f"{which} mass {where} variance"] = values.var(axis=1)
         if "neutral_loss" in self.data:
             columns["neutral perplexity"] = np.exp(self.data["neutral_loss"].values.mean(axis=1))
+        if "neutral_divergence" in self.data:
+            columns["neutral divergence (nats)"] = self.data["neutral_divergence"].values.mean(axis=1)
         return pd.DataFrame(columns)
 
     def _answers(self) -> np.ndarray:

@@ -94,7 +94,10 @@ def _built(value: Any, field: dataclasses.Field[Any], hint: Any) -> Any:
         if "callable" in value:
             raise InputError(f"{field.name}: the function {value['callable']} is not stored; give it again")
         if "name" in value:
-            part = registry.find(value["name"], "parts")
+            family: registry.Family = "parts"
+            if value["name"] not in registry.names("parts") and value["name"] in registry.names("methods"):
+                family = "methods"  # a method that another one asks
+            part = registry.find(value["name"], family)
             return part.from_parameters({key: item for key, item in value.items() if key != "name"})
     if isinstance(value, list):
         return tuple(_built(item, field, hint) if isinstance(item, dict) else item for item in value)

@@ -21,14 +21,21 @@ Family = Literal["methods", "parts", "metrics", "models", "data", "glassboxes", 
 Thing = TypeVar("Thing")
 
 _BUILT_IN: dict[str, tuple[str, ...]] = {
-    "methods": ("explicate.attribution",),
-    "parts": ("explicate.attribution",),  # what methods are put together from: missingness, neighbourhoods, losses
+    "methods": ("explicate.attribution", "explicate.rationales"),
+    "parts": (
+        "explicate.attribution",
+        "explicate.rationales",
+    ),  # what methods are put together from: missingness, neighbourhoods, losses
     "metrics": ("explicate.evaluation",),
     "models": ("explicate.models.zoo",),
     "data": ("explicate.data",),
     "glassboxes": ("explicate.glassbox",),  # models that are readable by design, by the name in their explanations
-    # kinds of explanation that are not in the core
-    "kinds": ("explicate.mechanisms.succession.scores", "explicate.attribution.textgenshap.result"),
+    "kinds": (
+        "explicate.mechanisms.succession.scores",
+        "explicate.attribution.textgenshap.result",
+        "explicate.glassbox.kinds",
+        "explicate.glassbox.explanatory.explanation",
+    ),  # kinds of explanation that are not in the core
     "pictures": ("explicate.report",),  # by kind of explanation: explanation -> matplotlib axes
     "fragments": ("explicate.report",),  # by kind of explanation: explanation -> HTML
 }

@@ -71,7 +71,8 @@ class StrengthSweep(Parameterised):
         answers : texts or token ids that are possible, the same for all prompts, or a list for each; of each its first
             token counts.
         correct : the right one of each prompt, as text or as place among the answers.
-        neutral : texts of at least four tokens; the first half is the prompt, the loss is that of the second.
+        neutral : texts of at least four tokens that have nothing to do with the task, to see what else changes: the
+            divergence is that of the token after each text's first half, the loss is that of its second half.
 
         Raises
         ------
@@ -97,7 +98,7 @@ class StrengthSweep(Parameterised):
                 model, ids, direction, self.strengths, figures, tokens=self.tokens, keep_norm=self.keep_norm
             )
             sizes = relative_sizes(_with_lengths(direction, model, ids), list(self.strengths))
-            losses = self._neutral(model, direction, neutral)
+            others = self._neutral(model, direction, neutral)
         values = found.values
         values[np.asarray(self.strengths) == 0, :, 0] = 0.0  # nothing was changed, so rounding is all there could be
         both = ("strength", "sample")
@@ -122,26 +123,28 @@ class StrengthSweep(Parameterised):
             data["answer_token"] = (("sample", "answer"), tokens)
         if right is not None:
             data["correct"] = (("sample",), right)
-        if losses is not None:
-            data["neutral_loss"] = (("strength", "text"), losses)
+        for name, figures_of_texts in others.items():
+            data[name] = (("strength", "text"), figures_of_texts)
         return DoseResponse(data, Provenance.of(self, model, ids, cost))
 
-    def _neutral(self, model: LanguageModel, direction: Direction, texts: Sequence[str]) -> Floats | None:
-        """Nats a token of the second half of each text, (strength, text)."""
+    def _neutral(self, model: LanguageModel, direction: Direction, texts: Sequence[str]) -> dict[str, Floats]:
+        """Nats a token of each text's second half, and the divergence of its first token: (strength, text) each."""
         if not texts:
-            return None
-        halves = []
-        for row in model.encode(list(texts)):
-            text = row[row != ABSENT]
-            if len(text) < 4:
-                raise InputError(f"a neutral text of {len(text)} tokens is too short; give at least 4")
-            halves.append((text[: len(text) // 2].tolist(), text[len(text) // 2 :].tolist()))
-        beginnings, ends = (list(part) for part in zip(*halves, strict=True))
-        found = []
+            return {}
+        beginnings, ends = _halves(model, texts)
+        losses = []
         for strength in self.strengths:
             with model.intervene(steer(direction, strength, tokens=self.tokens, keep_norm=self.keep_norm)):
-                found.append([-float(values.mean()) for values in model.log_probabilities(beginnings, ends)])
-        return np.array(found)
+                losses.append([-float(values.mean()) for values in model.log_probabilities(beginnings, ends)])
+
+        def figures(before: torch.Tensor, after: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
+            return divergence(before, after)[..., None]
+
+        options: dict[str, Any] = {"tokens": self.tokens, "keep_norm": self.keep_norm}
+        ids = model.encode(beginnings)
+        shifts = swept_strengths(model, ids, direction, self.strengths, figures, **options).values[..., 0]
+        shifts[np.asarray(self.strengths) == 0] = 0.0
+        return {"neutral_loss": np.array(losses), "neutral_divergence": shifts}
 
 
 def dose_response(
@@ -159,6 +162,17 @@ def dose_response(
     """What a direction does at each strength; see `StrengthSweep`. Print `.to_frame()`, or draw `.plot()`."""
     method = StrengthSweep(tuple(float(strength) for strength in strengths), tokens, keep_norm)
     return method.run(model, inputs, direction, answers=answers, correct=correct, neutral=neutral)
+
+
+def _halves(model: LanguageModel, texts: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
+    """The first and the second halves of texts, as ids."""
+    halves = []
+    for row in model.encode(list(texts)):
+        text = row[row != ABSENT]
+        if len(text) < 4:
+            raise InputError(f"a neutral text of {len(text)} tokens is too short; give at least 4")
+        halves.append((text[: len(text) // 2].tolist(), text[len(text) // 2 :].tolist()))
+    return [beginning for beginning, _ in halves], [end for _, end in halves]
 
 
 # -- choosing and testing ----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ a scikit-learn estimator too.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -22,9 +22,15 @@ class GlassBox(ABC):
     """Base of models that are readable by design. Register a subclass: `@register("name", "glassboxes")`.
 
     Its explanations must name it as `provenance.method`, so that `replay` finds it for an explanation from a file.
+
+    Class attributes
+    ----------------
+    reads_cases : whether the explanation of the whole can be replayed on cases as they are. False where a trained
+        encoder comes first: then it is replayed on the explanation of the cases, which has what the encoder found.
     """
 
     name: ClassVar[str] = ""
+    reads_cases: ClassVar[bool] = True
 
     @abstractmethod
     def predict(self, X: Any) -> Any:
@@ -34,7 +40,7 @@ class GlassBox(ABC):
     def explain(self, X: Any = None) -> Explanation:
         """The whole model (X is None), or the model and how it came to its prediction for each case of X.
 
-        Returns `Rules`, `Attribution` or `Concepts`.
+        Returns `Rules`, `Attribution` or `Concepts`, or one of the kinds in `explicate.glassbox.kinds`.
         """
 
     @classmethod
@@ -52,9 +58,38 @@ class GlassBox(ABC):
         InputError : the explanation is of no cases, and none are given.
         """
 
+    @classmethod
+    def for_table(cls, rows: int, classes: int) -> Self | None:
+        """A model to fit to a table with so many rows and classes; None if such tables are nothing for it.
 
-def replay(explanation: Explanation, X: Any = None) -> Array:
-    """Predictions from the explanation of any glass box, without the model: see `GlassBox.replay`."""
+        Every glass box that gives one takes part in `explicate compare --glassbox`. By default those do that are
+        scikit-learn classifiers, with their default parameters.
+        """
+        from sklearn.base import ClassifierMixin
+        from sklearn.utils import get_tags
+
+        if not issubclass(cls, ClassifierMixin):
+            return None
+        model = cls()
+        several = get_tags(model).classifier_tags.multi_class
+        return model if classes <= 2 or several else None
+
+    def size(self) -> dict[str, int]:
+        """How much there is to read in a fitted model, in its own units: by default what its explanation counts."""
+        return {str(name): int(size) for name, size in self.explain().data.sizes.items()}
+
+
+def replay(explanation: Explanation, X: Any = None, model: GlassBox | None = None) -> Array:
+    """Predictions from the explanation of any glass box, without the model: see `GlassBox.replay`.
+
+    Parameters
+    ----------
+    model : refuse the explanation where it is not of this model.
+    """
+    if model is not None:
+        own, given = model.explain().provenance.model_fingerprint, explanation.provenance.model_fingerprint
+        if own != given:
+            raise InputError(f"the explanation is of another model ({given[:12]}) than the one given ({own[:12]})")
     box = registry.find(explanation.provenance.method, "glassboxes")
     return np.asarray(box.replay(explanation, X))
 
@@ -70,7 +105,9 @@ def check_glass_box(model: GlassBox, X: Any) -> None:
 
     expected = np.asarray(model.predict(X))
     with tempfile.TemporaryDirectory() as folder:
-        for what, explanation, cases in [("whole", model.explain(), X), ("cases", model.explain(X), None)]:
+        of_cases = model.explain(X)
+        read_from = X if model.reads_cases else of_cases
+        for what, explanation, cases in [("whole", model.explain(), read_from), ("cases", of_cases, None)]:
             stored = Explanation.load(explanation.save(Path(folder) / f"{what}.nc"))
             for trip, read in [("", explanation), (", read back from a file,", stored)]:
                 found = replay(read, cases)

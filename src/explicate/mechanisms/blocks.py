@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from explicate.core.sites import Site
-from explicate.mechanisms.rows import Row, headed
+from explicate.mechanisms.rows import Row, headed, recorded_columns
 from explicate.mechanisms.runs import Runs
 from explicate.mechanisms.writing import written
 from explicate.models.language import sites
@@ -39,6 +39,7 @@ class OwnBlocks:
         """See `FusedBlocks.states`; columns before a row's first run too, with the same result."""
         import torch
 
+        columns = recorded_columns(record, rows, self.runs.tokens)
         order = sorted(rows, key=lambda row: row.layer)
         seen: dict[Site, dict[int, torch.Tensor]] = {site: {} for site in record}
         stream: torch.Tensor | None = None
@@ -49,7 +50,7 @@ class OwnBlocks:
                 start = self.runs.stream[layer][[row.sample for row in new]]
                 stream = start if stream is None else torch.cat([stream, start])
                 active += len(new)
-            stream = self._block(layer, order[:active], stream, seen)
+            stream = self._block(layer, order[:active], stream, seen, columns)
         if stream is None:
             raise ValueError("no row begins before the layer at which to stop")
         if stop is not None:
@@ -59,10 +60,17 @@ class OwnBlocks:
         ends = torch.tensor([row.stop - 1 for row in rows], device=stream.device)
         return stream[index, ends], seen
 
-    def _block(self, layer: int, rows: list[Row], stream: Any, seen: dict[Site, dict[int, torch.Tensor]]) -> Any:
+    def _block(
+        self,
+        layer: int,
+        rows: list[Row],
+        stream: Any,
+        seen: dict[Site, dict[int, torch.Tensor]],
+        columns: dict[Site, dict[int, int]],
+    ) -> Any:
         block = self.model.blocks[layer]
         kinds = {write.kind for row in rows for write in row.writes if write.layer == layer}
-        recorded = [site for site in seen if site.layer == layer]
+        recorded = {site: columns[site] for site in seen if site.layer == layer}
         wanted = sorted(kinds | {site.kind for site in recorded}, key=sites.CAUSAL_ORDER.index)
         with ExitStack() as stack:
             for kind in wanted:
@@ -88,7 +96,12 @@ class OwnBlocks:
         return {name: fitted(value) for name, value in self.runs.arguments[layer].items()}
 
     def _tap(
-        self, kind: str, layer: int, rows: list[Row], recorded: list[Site], seen: dict[Site, dict[int, torch.Tensor]]
+        self,
+        kind: str,
+        layer: int,
+        rows: list[Row],
+        recorded: dict[Site, dict[int, int]],
+        seen: dict[Site, dict[int, torch.Tensor]],
     ) -> Any:
         changes = [(row, write) for row in rows for write in row.writes_at(layer, kind)]
         number = {id(row): i for i, row in enumerate(rows)}
@@ -99,11 +112,10 @@ class OwnBlocks:
             flat = (activation.transpose(1, 2) if heads else activation).flatten(0, 1)
             if changes:
                 flat = written(flat, changes, lambda row, column: number[id(row)] * tokens + column)
-            for site in recorded:
+            for site, columns in recorded.items():
                 if site.kind == kind:
                     for row in rows:
-                        column = (site.positions or (row.stop - 1,))[0]
-                        found = flat[number[id(row)] * tokens + column]
+                        found = flat[number[id(row)] * tokens + columns[id(row)]]
                         seen[site][row.number] = found if site.head is None else found[site.head]
             if not changes:
                 return activation

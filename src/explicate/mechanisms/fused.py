@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from explicate.core.interventions import Intervention
 from explicate.core.sites import Site
 from explicate.mechanisms.attention import Part, attend
-from explicate.mechanisms.rows import BEFORE_ATTENTION, Row, Write
+from explicate.mechanisms.rows import BEFORE_ATTENTION, Row, Write, recorded_columns
 from explicate.mechanisms.runs import Runs
 from explicate.mechanisms.writing import written
 from explicate.models.language import LanguageModel, architectures, sites
@@ -72,11 +72,18 @@ class FusedBlocks:
 
         Parameters
         ----------
-        record : layered sites with one position; gives site -> row number -> activation ([head,] width).
+        record : layered sites, each with one position that the rows run (negative from the end of the prompt) or none,
+            which means each row's last column; gives site -> row number -> activation ([head,] width), without the
+            rows that begin in a later layer.
         stop : the first layer that need not run; then no states are given, but what is recorded.
+
+        Raises
+        ------
+        InputError, SelectionError : see `recorded_columns`.
         """
         import torch
 
+        columns = recorded_columns(record, rows, self.runs.tokens)
         groups = _grouped(rows)
         where = {id(row): (group, i) for group in groups for i, row in enumerate(group.rows)}
         seen: dict[Site, dict[int, torch.Tensor]] = {site: {} for site in record}
@@ -85,7 +92,7 @@ class FusedBlocks:
         for layer in range(min(row.layer for row in rows), end):
             stream = self._joined(groups, stream, layer)
             if stream is not None:
-                pass_ = _Pass(self, layer, [group for group in groups if group.active], where, seen)
+                pass_ = _Pass(self, layer, [group for group in groups if group.active], where, seen, columns)
                 stream = pass_.run(stream)
         if stream is None:
             raise ValueError("no row begins before the layer at which to stop")
@@ -172,14 +179,16 @@ class _Pass:
         groups: list[Group],
         where: dict[int, tuple[Group, int]],
         seen: dict[Site, dict[int, torch.Tensor]],
+        columns: dict[Site, dict[int, int]],
     ) -> None:
-        self.engine, self.layer, self.groups, self.where = engine, layer, groups, where
+        self.engine, self.layer, self.groups, self.where, self.columns = engine, layer, groups, where, columns
         self.block = engine.blocks[layer]
         self.rows = [row for group in groups for row in group.rows[: group.active]]
         self.seen = {site: kept for site, kept in seen.items() if site.layer == layer}
         here = [(row, write) for row in self.rows for write in row.writes if write.layer == layer]
         self.kinds = {write.kind for _, write in here} | {site.kind for site in self.seen}
-        self.ends = layer == engine.last and not any(_needs_all(write) for _, write in here)
+        all_ = any(_needs_all(write) for _, write in here) or any(self._needs_more(site) for site in self.seen)
+        self.ends = layer == engine.last and not all_
         end = 0
         for group in groups:
             group.end = end
@@ -243,9 +252,14 @@ class _Pass:
         for site, kept in self.seen.items():
             if site.kind == kind:
                 for row in self.rows:
-                    found = flat[place(row, (site.positions or (row.stop - 1,))[0])]
+                    found = flat[place(row, self.columns[site][id(row)])]
                     kept[row.number] = found if site.head is None else found[site.head]
         return flat
+
+    def _needs_more(self, site: Site) -> bool:
+        """Whether a site is recorded behind the attention at another column than a row's last."""
+        columns = self.columns[site]
+        return site.kind not in BEFORE_ATTENTION and any(columns[id(row)] != row.stop - 1 for row in self.rows)
 
     # -- attention -------------------------------------------------------------------------------------------------
 

@@ -12,12 +12,14 @@ from typing import Any
 
 from explicate.core.interventions import Intervention
 from explicate.core.sites import HEADED, LAYERED, Site
-from explicate.errors import SelectionError
+from explicate.errors import InputError, SelectionError
 
 TOKENS_AT_ONCE = 2048  # columns of all rows of a chunk: products are as fast as with more, and sums stay in the cache
 SCORES_AT_ONCE = 1 << 26  # attention scores of one layer of a chunk
 BEFORE_ATTENTION = ("resid_pre", "k", "v")
 """Kinds whose value at one token reaches later tokens of the same layer."""
+RECORDED = tuple(kind for kind in LAYERED if kind not in ("scores", "pattern", "head_out"))
+"""Kinds that `states` of the engines can record: one vector a token (of a head or of all)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +98,31 @@ def columns_of(site: Site, tokens: int) -> tuple[int, ...]:
                 "positions count a prompt's own tokens, negative ones from the end"
             )
     return tuple(position % tokens for position in site.positions)
+
+
+def recorded_columns(record: Sequence[Site], rows: Sequence[Row], tokens: int) -> dict[Site, dict[int, int]]:
+    """The column of each row (by its identity) that each site means: the position that it names, else the row's last.
+
+    Raises
+    ------
+    SelectionError : a position that a row does not run, several positions.
+    InputError : a kind that is not recorded in rows.
+    """
+    found: dict[Site, dict[int, int]] = {}
+    for site in record:
+        if site.kind not in RECORDED:
+            raise InputError(f"{site} is not recorded in restarted rows; there are {', '.join(RECORDED)}")
+        if site.positions is not None and len(site.positions) != 1:
+            raise SelectionError(f"{site}: rows record one position a site; name each by itself")
+        own = None if site.positions is None else columns_of(site, tokens)[0]
+        found[site] = {id(row): row.stop - 1 if own is None else own for row in rows}
+        row = next((row for row in rows if not row.first <= found[site][id(row)] < row.stop), None)
+        if row is not None:
+            raise SelectionError(
+                f"{site}: column {own} does not run again in a row of columns {row.first} to {row.stop - 1}; its value "
+                "is that of the untouched run"
+            )
+    return found
 
 
 def restartable(intervention: Intervention, embed: bool) -> bool:

@@ -73,12 +73,14 @@ class Report:
     Attributes
     ----------
     command : the line that makes it again; printed at its foot beside versions.
+    key : whether to say what red and blue stand for in pictures of attributions.
     """
 
     title: str
     introduction: str
     sections: Sequence[Section]
     command: str = ""
+    key: bool = True
 
     def to_html(self) -> str:
         """The page."""

@@ -59,6 +59,7 @@ from explicate.models.tiny.binding_corpora import (
 from explicate.models.tiny.binding_start import BindingStart
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.language import DecoderRecipe, train_decoder
+from explicate.models.tiny.repeated_tokens import RepeatedTokens
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.entity_tracking_claims import claims_of
 from explicate.runtime.runner import run
@@ -67,13 +68,15 @@ from explicate.runtime.seeds import generator
 BOXES = 7
 MODELS = ("base", "A", "B", "C")
 POSITIONS = {"last": "last", "query label": "query_label", "first mention": "first_mention"}
+COPIES = RepeatedTokens(64, 24, shortest=8)
+AFTER = 8  # tokens of the second half that are said; the next is asked for
 THRESHOLDS = (-1.0, 0.0, 0.005, 0.01, 0.02, 0.05)
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
-        "decoder": {"layers": 4, "width": 128, "heads": 4, "mlp_width": 128},
-        "steps": 400, "tuning": 100, "looks": 150, "prompts": 300, "paths": 150, "reference": 300, "pairs": 600,
-        "tests": (5, 200), "controls": 10, "subsets": 20, "induction": 1200,
-        "groups": {"fetchers": (6, 3), "transmitters": (4, 3), "detectors": (3, 2), "readers": (4, 2)},
+        "decoder": {"layers": 6, "width": 192, "heads": 6, "mlp_width": 192},
+        "steps": 400, "tuning": 200, "looks": 150, "prompts": 500, "paths": 150, "reference": 500, "pairs": 600,
+        "tests": (5, 200), "controls": 10, "subsets": 20, "induction": 3000,
+        "groups": {"fetchers": (12, 6), "transmitters": (8, 5), "detectors": (6, 4), "readers": (8, 4)},
     },
     "smoke": {
         "decoder": {"layers": 3, "width": 48, "heads": 4, "mlp_width": 48},
@@ -403,27 +406,22 @@ def _knockout(unit: dict[str, Any]) -> dict[str, Any]:
 
 
 def _induction(unit: dict[str, Any]) -> dict[str, Any]:
-    """Two attention-only layers that copy: path patching into the copying head's keys must name the head before it."""
+    """The two attention-only layers of `talking_heads`: path patching must name the head before the one that copies."""
     steps = SIZES[unit["scale"]]["induction"]
-    decoder = Decoder(
-        VOCABULARY[:32], layers=2, width=64, heads=4, mlp_width=0, positions="learned", tied=True, context=32
-    )
-    recipe = DecoderRecipe(steps=steps, batch=32, learning_rate=3e-3, seed=unit["seed"], schedule="constant")
-    model = train_decoder(decoder, Repeats(24, 4, 12, words=32), recipe, name="the copying model").model
+    recipe = DecoderRecipe(steps=steps, batch=32, learning_rate=2e-3, warmup=100, seed=unit["seed"])
+    model = train_decoder(COPIES.attention_only(), COPIES, recipe, name="induction").model
     rng = generator(unit["seed"], "induction")
-    ids, other = np.argsort(rng.random((2, 64, 32)), axis=2)[:, :, :12]
-    ids = np.concatenate([ids, ids[:, :7]], axis=1)  # the seventh word is the last; the eighth comes next
-    other = np.concatenate([other, other[:, :7]], axis=1)
-    answers, after = ids[:, 7].tolist(), 7
+    ids, other = (COPIES.longest_alone.batch(rng, 64).ids[:, : COPIES.half + AFTER] for _ in range(2))
+    answers = ids[:, AFTER].tolist()  # what followed the last token where it stood before
     direct = patch_paths(model, ids, other, target=answers, metric="probability")
-    reader = direct.strongest(1, sign=-1)[0]
+    reader = next(site for site in direct.strongest(8, sign=-1) if site.layer == 1)
     found = patch_paths(
-        model, ids, other, receivers=[f"L{reader.layer}.k.H{reader.head}"], position=after, target=answers,
+        model, ids, other, receivers=[f"L{reader.layer}.k.H{reader.head}"], position=AFTER, target=answers,
         metric="probability",
     )  # fmt: skip
     pattern = Site("pattern", 0)
     patterns = model.capture(ids, [pattern])[pattern]
-    back = patterns[:, :, after, after - 1].mean(axis=0)
+    back = patterns[:, :, AFTER, AFTER - 1].mean(axis=0)
     effects = found.values.mean(axis=0)[0]
     return {
         "accuracy": float((model.predict(ids).argmax(axis=1) == answers).mean()),

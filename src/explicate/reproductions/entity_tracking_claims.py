@@ -89,8 +89,8 @@ def _tuning_claims(known: _Known) -> list[Claim]:
     best = [max(pair) for pair in zip(gains["A"], gains["B"], strict=True)]
     apart = [abs(c - b) for c, b in zip(control, base, strict=True)]
     spread = (
-        f"base by seed: {_shown(base)}; A {_shown(known.accuracy('A'))}; B {_shown(known.accuracy('B'))}; 4 layers of "
-        "width 128 where the page has 6 of 192 to 256; training begins from weights whose first heads look one, two, "
+        f"base by seed: {_shown(base)}; A {_shown(known.accuracy('A'))}; B {_shown(known.accuracy('B'))}; 6 layers of "
+        "width 192 with 6 heads each; training begins from weights whose first heads look one, two, "
         "... tokens back and whose later heads match words (see BindingStart), so that some heads bind is given and "
         "which of them serve the task is learnt"
     )

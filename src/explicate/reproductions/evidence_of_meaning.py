@@ -47,8 +47,8 @@ PLANTED_WIDTH = 64
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "decoder": {"layers": 4, "width": 96, "heads": 4, "mlp_width": 256},
-        "recipe": {"steps": 4000, "batch": 64, "learning_rate": 3e-3, "warmup": 100},
-        "checkpoints": (50, 100, 180, 280, 400, 560, 800, 1100, 1500, 2100, 2900, 4000),
+        "recipe": {"steps": 10000, "batch": 64, "learning_rate": 3e-3, "warmup": 100},
+        "checkpoints": (50, 100, 200, 350, 600, 1000, 1600, 2500, 4000, 6000, 8000, 10000),
         "curve_tasks": 1500,
         "last_tasks": 2500,
         "planted_tasks": 2000,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explicate.core.features import features_of
 from explicate.errors import MissingDependencyError
+from explicate.models import black_boxes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,26 +39,13 @@ def ripper(frame: pd.DataFrame, labels: np.ndarray) -> Predict:
 
 def gradient_boosting(frame: pd.DataFrame, labels: np.ndarray) -> Predict:
     """scikit-learn's histogram gradient boosting, which takes categories as they are."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
-    predict: Predict = model.fit(frame, labels).predict
+    predict: Predict = black_boxes.gradient_boosting(features_of(frame)).fit(frame, labels).predict
     return predict
 
 
 def perceptron(frame: pd.DataFrame, labels: np.ndarray) -> Predict:
     """scikit-learn's MLP with early stopping, on one-hot categories and standardised numbers."""
-    from sklearn.compose import make_column_selector, make_column_transformer
-    from sklearn.neural_network import MLPClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    encoder = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include="category")),
-        remainder=StandardScaler(),
-    )
-    model = make_pipeline(encoder, MLPClassifier(early_stopping=True, random_state=0))
-    predict: Predict = model.fit(frame, labels).predict
+    predict: Predict = black_boxes.perceptron(features_of(frame)).fit(frame, labels).predict
     return predict
 
 

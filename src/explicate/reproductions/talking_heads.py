@@ -81,7 +81,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
     records: dict[str, list[Any]] = {}
     for unit, record in zip([*first, *second], found, strict=True):
         records.setdefault(str(unit["part"]), []).append({**unit, **record})
-    return all_claims(records)
+    return all_claims(records, SIZES[scale]["steps of grid"])
 
 
 def _run(context: Context, name: str, units: list[dict[str, Any]]) -> list[Any]:

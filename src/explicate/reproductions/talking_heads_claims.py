@@ -13,14 +13,19 @@ from explicate.runtime.statistics import paired_difference, wilson_interval
 Records = dict[str, list[Any]]
 
 
-def all_claims(records: Records) -> list[Claim]:
-    """In the order of the page: planted, trained, SmolLM2."""
+def all_claims(records: Records, grid_steps: int) -> list[Claim]:
+    """In the order of the page: planted, trained, SmolLM2.
+
+    Parameters
+    ----------
+    grid_steps : points on each axis of the subspace that steering walked through; the page has 10.
+    """
     return [
         *_planted(records["planted"]),
         *_trained(records["trained"]),
         *_heads(records["named"], records["compositions"][0]),
         *_lists(records["lists"][0]),
-        *_steering(records["steering"], records["random subspace"][0]),
+        *_steering(records["steering"], records["random subspace"][0], grid_steps),
         *_edit(records["edit"]),
         _text(records["text"][0]),
     ]
@@ -203,13 +208,14 @@ def _lists(record: Any) -> list[Claim]:
                     value,
                     (low, high),
                     chance=1 / int(length),
-                    note=f"top-1 of all tokens {one['top1']:.3f}; by target index {shares}; by length {listed}",
+                    note=f"top-1 of all tokens {one['top1']:.3f}; by target index {shares}; by length {listed} (of the "
+                    "page's lengths, 2 to 20, only these were run)",
                 )
             )
     return claims
 
 
-def _steering(units: Sequence[Any], searched: Any) -> list[Claim]:
+def _steering(units: Sequence[Any], searched: Any, grid_steps: int) -> list[Claim]:
     gains = {name: _gain(units, name) for name in ("steered", "wrong index", "random subspace")}
     harder = _gain([searched], "steered")
     steered, random = gains["steered"], gains["random subspace"]
@@ -235,7 +241,8 @@ def _steering(units: Sequence[Any], searched: Any) -> list[Claim]:
             0.0,
             ">= 0.10",
             steered.value >= 0.10,
-            note=f"told the right index (oracle), so no free gain; {before:.3f} to {after:.3f}, by seed {each}; top-1 "
+            note=f"told the right index (oracle), so no free gain; coordinates from a grid of {grid_steps} steps "
+            f"an axis (page: 10); {before:.3f} to {after:.3f}, by seed {each}; top-1 "
             f"of all tokens {top1[0]:.3f} to {top1[1]:.3f}; the baseline is told a wrong index; subspace chosen on "
             f"training "
             f"lists: {', '.join(unit['subspace'] for unit in units)}, training accuracy "
@@ -258,7 +265,8 @@ def _steering(units: Sequence[Any], searched: Any) -> list[Claim]:
             "3-dimensional, indexes list position",
             len(regions[min(regions)][0] if "5" not in regions else regions["5"][0]),
             chance=1.0,
-            note=f"by what the model names and what the movers attend to: {counted}",
+            note=f"by what the model names and what the movers attend to: {counted}; {grid_steps} steps an axis for 5 "
+            "items (page: 10) and fewer for other lengths, so narrow regions can be missed",
         ),
     ]
 

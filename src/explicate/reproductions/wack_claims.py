@@ -15,6 +15,12 @@ PUBLISHED = (
     "2,841 / 7,650; NQ Llama-3.1 5,934 / 1,104 / 14,739; Gemma-2 6,045 / 1,859 / 13,762; Mistral 5,562 / 1,546 / 14,689"
 )
 
+MARKED = (
+    "an easy bar here: each answer in the training texts is followed by a mark that says how it came about ('.' right, "
+    "'!' misled, '?' guessed), so a state after the answer holds the class in order to foretell the mark"
+)
+"""What must be said of every figure after the answer; before it there is no mark to foretell."""
+
 
 def planted(seeds: Sequence[dict[str, Any]]) -> list[Claim]:
     """The model whose truth is known."""
@@ -57,21 +63,23 @@ def _probes(seeds: Sequence[dict[str, Any]]) -> list[Claim]:
               "three-way accuracy, held-out facts and examples, place chosen on training facts", "0.60-0.70 (paper)",
               after3.value, (after3.low, after3.high), max(words, untrained, output), 1 / 3,
               ">= 0.75", after3.value >= 0.75,
-              f"weighted F1 {_mean(three, 'weighted_f1'):.3f}; before the answer {pre3}; words {words:.3f}, next-token "
-              f"probabilities {output:.3f} (training texts mark how an answer came about), untrained model "
+              f"{MARKED} (next-token probabilities alone give {output:.3f}); before the answer, where there is none, "
+              f"{pre3}; weighted F1 {_mean(three, 'weighted_f1'):.3f}; words {words:.3f}, untrained model "
               f"{untrained:.3f}; places {_places(three)}; best of all places after the fact {layers}"),
         Claim("with shuffled training labels the three-way probe is at chance", "|control - chance|", None,
               abs(control3 - 1 / 3), bar="<= 0.05", met=abs(control3 - 1 / 3) <= 0.05, note=f"control {control3:.3f}"),
         Claim("before the answer an error despite knowledge can be foreseen",
               "accuracy correct / HK+, held-out facts and examples", None, early.value, (early.low, early.high),
               max(words2, output2, untrained2), 0.5, ">= 0.70", early.value >= 0.70,
-              f"split by facts alone {questions}; best head {heads}; words of the question {words2:.3f}, next-token "
+              ("next-token probabilities foresee it better than the probe; " if output2 > early.value else "")
+              + f"split by facts alone {questions}; best head {heads}; words of the question {words2:.3f}, next-token "
               f"probabilities {output2:.3f}, untrained model {untrained2:.3f}; places {_places(before)}"),
         Claim("with shuffled training labels the early probe is at chance", "|control - chance|", None,
               abs(control - 0.5), bar="<= 0.05", met=abs(control - 0.5) <= 0.05, note=f"control {control:.3f}"),
         Claim("each pair is told apart", "lowest pair accuracy as read off the three-way confusions", ">= 0.70 (paper)",
               min(value for name, value in pairs.items() if name.startswith("pair ")), chance=2 / 3,
-              note="a third answer counts as right in this figure, so chance is 2/3; with it as wrong (chance 1/3): "
+              note="after the answer, so the mark makes this easy too; a third answer counts as right in this figure, "
+              "so chance is 2/3; with it as wrong (chance 1/3): "
               + ", ".join(f"{name[7:]} {value:.3f}" for name, value in pairs.items() if name.startswith("strict "))),
     ]  # fmt: skip
 
@@ -88,7 +96,8 @@ def _compared(seeds: Sequence[dict[str, Any]]) -> list[Claim]:
         Claim("a probe trained on the model's own errors beats one trained on generic ones",
               "accuracy correct / HK+ after the answer, specific less generic", "generic always below (paper)",
               gain.value, (gain.low, gain.high), chance=0.0, bar=">= 0.10", met=gain.value >= 0.10,
-              note=f"specific {_interval(specific)}, generic {_interval(generic)}; {dropped}"),
+              note=f"specific {_interval(specific)}, generic {_interval(generic)}; after the answer, where the mark "
+              f"helps the specific probe; {dropped}"),
         Claim("before the answer a generic probe is at chance", "accuracy correct / HK+, post-answer generic probe",
               "chance (paper)", early.value, (early.low, early.high), chance=0.5,
               note=f"post-answer specific probe {late}, pre-answer specific probe "

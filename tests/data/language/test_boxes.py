@@ -229,6 +229,8 @@ def test_damaged_rows_are_named(tmp_path, change, error, words):
 
 
 def test_files_that_are_none_are_refused(tmp_path, smollm2):
+    with pytest.raises(InputError, match="there is no file"):
+        read_boxes(tmp_path / "none.jsonl")
     path = tmp_path / "boxes.jsonl"
     for text, words in (("", "no rows"), ("{", "no JSON object"), ('{"sentence": ""}', "labels, objects, query_index")):
         path.write_text(text)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explicate.data.language.gsm8k import equal_numbers, number_in, read_gsm8k
+from explicate.data.language.gsm8k import Problem, equal_numbers, number_in, read_gsm8k, sorted_by_success
 from explicate.errors import FileFormatError, InputError
 
 
@@ -64,3 +64,15 @@ def test_the_data_set_s_lines(tmp_path):
             read_gsm8k(path)
     with pytest.raises(InputError, match="no file"):
         read_gsm8k(tmp_path / "none.jsonl")
+
+
+def test_own_solutions_are_sorted_by_success():
+    problems = [Problem("1 + 1?", 2.0, ""), Problem("2 + 2?", 4.0, ""), Problem("3 + 3?", 6.0, "")]
+    solutions = ["that is 2\n#### 2", "#### 5", "no idea"]
+    right, wrong = sorted_by_success(problems, solutions)
+    assert right == [f"{problems[0].prompt}\n{solutions[0]}"]
+    assert [text.endswith(own) for text, own in zip(wrong, solutions[1:], strict=True)] == [True, True]
+    with pytest.raises(InputError, match="2 solutions for 3 problems"):
+        sorted_by_success(problems, solutions[:2])
+    with pytest.raises(InputError, match="0 solutions are right and 1 wrong"):
+        sorted_by_success(problems[1:2], solutions[1:2])

@@ -141,6 +141,16 @@ def test_a_head_asked_again_with_its_own_stream_gives_its_own_pattern(small, nam
     np.testing.assert_allclose(again.numpy(), asking.pattern.numpy(), atol=1e-5)
 
 
+def test_a_window_shorter_than_the_prompts_is_refused(small, pair):
+    handle = small("gemma3")  # its last layer sees six tokens
+    ids = pair(handle)[0]
+    with pytest.raises(CapabilityError, match="sees only the last 6 of 8 tokens"):
+        Asking(handle, ids, (2, 1))
+    with pytest.raises(CapabilityError, match="sees only the last 6"):
+        attention_under(handle, ids, (2, 1), [Ablate("L1.head_out.H0")])
+    Asking(handle, ids[:, :6], (2, 1))
+
+
 def test_attention_under_changes_equals_one_intervention_each(model, weights, task):
     ids = model.encode(task.texts)
     variants = [

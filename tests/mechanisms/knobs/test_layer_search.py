@@ -50,7 +50,7 @@ def test_the_layer_that_writes_the_answer_is_found_alone(planted, monkeypatch, w
     assert facts["alone"] > 0.99
     assert facts["without"] == pytest.approx(facts["untouched"], abs=1e-6)
     assert facts["untouched"] < 0.01
-    assert facts["settled"] == 1
+    assert facts["settled"] == facts["reached"] == 1
     np.testing.assert_allclose(found["effect"].values[0], facts["untouched"] - facts["alone"], atol=0.01)
     assert found["patched"].values.any(axis=0).tolist()[1]
     assert (found["source_probability"].values[:, 0] < 0.2).all()  # before layer 1 all are alike
@@ -135,6 +135,7 @@ def test_bounds_by_hand_are_kept():
     assert search.bounds[0] == 0
     assert search.found() == (3, 4, 5)
     assert not search.settled
+    assert not search.reaches(*search.bounds)  # nothing did, so the bounds are the whole
     with pytest.raises(InputError, match="no layers of 'made up'"):
         _Search(LayerSearch(first=3, stop=9), Layered(), Responses([2])).found()
 

@@ -1,13 +1,16 @@
 """Circuits of answering: algebra that holds exactly, a head whose place is known, and SmolLM2."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from explicate import Patch, Site  # noqa: E402
+from explicate import Contrast, Patch, Site, patch_paths  # noqa: E402
 from explicate.attribution.attn_attrib import AttnAttrib, over_context  # noqa: E402
 from explicate.benchmarks.copy_questions import CopyQuestions  # noqa: E402
+from explicate.core.cost import measure  # noqa: E402
 from explicate.data.language.questions import conflicting_questions, people_questions, probes  # noqa: E402
 from explicate.errors import CapabilityError, InputError  # noqa: E402
 from explicate.evaluation.attribution_qa import best_threshold, sentence_f1, top_sentence  # noqa: E402
@@ -16,9 +19,11 @@ from explicate.mechanisms.qa_circuit import (  # noqa: E402
     ProbeSet,
     accuracy_without,
     copy_probes,
+    indirect_paths,
     random_circuits,
     rank_heads,
     select_greedy,
+    subject_probes,
 )
 from explicate.mechanisms.qa_circuit.following import first_tokens, follows, with_contrast, with_signal  # noqa: E402
 from explicate.models.tiny.decoder import Decoder  # noqa: E402
@@ -103,10 +108,16 @@ def test_attention_over_the_context_adds_up_and_leaves_the_first_token_out():
     np.testing.assert_allclose(over_context(np.zeros(4), (1, 3)), [0.5, 0.5])
 
 
-def test_the_head_that_copies_is_found_and_points_at_what_it_copies():
+@pytest.fixture(scope="module")
+def pairs():
+    """A task of pairs and an attention-only decoder of two layers that does it."""
     task = CopyQuestions(8, 8, 3)
     recipe = DecoderRecipe(steps=900, batch=64, learning_rate=3e-3, weight_decay=0.0)
-    trained = train_decoder(task.decoder, task, recipe, name="pairs")
+    return task, train_decoder(task.decoder, task, recipe, name="pairs")
+
+
+def test_the_head_that_copies_is_found_and_points_at_what_it_copies(pairs, tmp_path):
+    task, trained = pairs
     ids, places = task.questions(40, 1)
     assert (trained.model.predict(ids).argmax(axis=1) == ids[np.arange(40), places]).mean() > 0.9
     texts = [trained.decoder.decode(row) for row in ids]
@@ -114,7 +125,47 @@ def test_the_head_that_copies_is_found_and_points_at_what_it_copies():
     head = ranking.best()[0]
     assert head.layer == 1
     assert ranking.hit_rate[ranking.heads.index(head)] > 0.9
+    contexts = [(0, ids.shape[1] - 2)] * 40
+    for again in range(2):  # searched, then found
+        with measure() as cost:
+            kept = rank_heads(trained.model, texts, contexts, places, cache=tmp_path)
+        assert cost.evaluations == (0 if again else 40)
+        assert kept.heads == ranking.heads
+        for name in ("entropy", "hit_rate", "largest"):
+            np.testing.assert_array_equal(getattr(kept, name), getattr(ranking, name))
     assert 0 < ranking.floor(head) <= ranking.largest[ranking.heads.index(head)].mean()
+
+
+def test_what_the_copying_head_is_told_comes_from_the_head_that_looks_back(pairs):
+    task, trained = pairs
+    model, every = trained.model, np.arange(40)
+    ids, places = task.questions(40, 1)
+    other = ids.copy()  # the pair's key is another one: nothing says where the answer is
+    other[every, places - 1] = [next(k for k in range(1, 9) if k not in row) for row in ids]
+    wrong = ids[every, (places + 2) % 6]  # the value of another pair
+    texts, others = ([trained.decoder.decode(row) for row in rows] for rows in (ids, other))
+    answers = np.stack([ids[every, places], wrong], axis=1)
+    probes = ProbeSet(texts, others, answers, 40, {}, places)
+    copying = patch_paths(model, ids, other, target=[Contrast(int(a), int(b)) for a, b in answers]).strongest(4, -1)
+    assert {site.layer for site in copying} == {1}
+    found = indirect_paths(model, probes, copying)
+    pattern = model.capture(ids, [Site("pattern", 0)])[Site("pattern", 0)]
+    back = pattern[every, :, places, places - 1].mean(axis=0) > 0.9
+    assert 0 < back.sum() < 4
+    assert (found.answer[0][back] > 0.5).all()
+    assert (np.abs(found.answer[0][~back]) < 0.05).all()
+    assert max(np.abs(found.query).max(), np.abs(found.before).max()) < 0.2  # little comes another way
+    assert not found.answer[1].any()  # nor from the heads' own layer
+    where, teller, score = found.strongest(1)[0]
+    assert (where, teller.layer, score) == ("answer", 0, found.answer.max())
+
+
+def test_paths_into_nothing_are_refused(model):
+    probes = ProbeSet(CLEAN, OTHER, np.array([[2, 8], [6, 9]]), 2, {}, np.array([-1, -1]))
+    with pytest.raises(InputError, match="name the heads that receive"):
+        indirect_paths(model, probes, [Site("mlp_out", 1)])
+    with pytest.raises(InputError, match="stands in its context"):
+        indirect_paths(model, probes, [Site("head_out", 1, 0)])
 
 
 def test_sentences_are_judged_by_accuracy_and_f1():
@@ -156,7 +207,28 @@ def test_smollm2_answers_from_contexts_and_says_from_which_sentence(smollm2):
         str(t) for t, v in zip(given["input_text"].values[0], given["attribution"].values[0], strict=True) if v
     )
     assert "Question" not in context
+    assert len(question.sentences) > 1
+    assert not written["trivial"].values.any()
+    assert written.data.attrs["kernel"] == "sdpa"
+    single = replace(question, sentences=question.sentences[question.support :][:1], support=0)
+    assert method.explain(smollm2, [single])["trivial"].values.all()
     assert written["best_sentence"].values.tolist() == given["best_sentence"].values.tolist()
+
+
+def test_smollm2_no_longer_copies_what_is_told_of_another_subject(smollm2):
+    asked = [probe for probe in probes(0) if probe.kind in ("capital", "language")][:16]
+    found = subject_probes(smollm2, asked, fewest=2)
+    assert 2 <= len(found) <= found.asked <= 16
+    lengths = [(smollm2.encode([a, b]) >= 0).sum(axis=1) for a, b in zip(found.clean, found.corrupted, strict=True)]
+    assert all(first == second for first, second in lengths)
+    for clean, other in zip(found.clean, found.corrupted, strict=True):
+        (told, *rest), (moved, *same) = clean.split("\n"), other.split("\n")
+        assert rest == same  # the question stays
+        assert told != moved
+        assert told.split()[-1] == moved.split()[-1]  # and so does the value
+    said = smollm2.predict(smollm2.encode(found.corrupted)).argmax(axis=1)
+    np.testing.assert_array_equal(said, found.answers[:, 1])
+    assert (found.answers[:, 0] != found.answers[:, 1]).all()
 
 
 def test_signals_and_contrasts_are_read_by_the_first_token(smollm2):

@@ -6,8 +6,9 @@ import pytest
 pytest.importorskip("torch")
 
 from explicate import Patch, Site, Steer
+from explicate.core.kinds import Effects
 from explicate.errors import CapabilityError, InputError
-from explicate.mechanisms.tracing import PLACES, causal_trace, subject_spans
+from explicate.mechanisms.tracing import PLACES, causal_trace, subject_spans, summed_up
 from explicate.mechanisms.tracing.causal_tracing import (
     columns_of_place,
     embedding_deviation,
@@ -116,6 +117,26 @@ def test_what_cannot_be_normalised_is_left_out_and_counted(model):
     assert np.isnan(share.sel(place="middle subject").values[3]).all()
     clipped, _ = normalised(type(found)(data, found.provenance), clip=True)
     assert clipped.values[1, 0, 0] == 1.0
+
+
+def test_a_summary_is_means_intervals_and_peaks(model):
+    prompts, spans = PROMPTS * 2, SPANS * 2
+    found = causal_trace(model, prompts, spans, part="resid_post", window=1, draws=2, noise=1.0)
+    values, counts = normalised(found)
+    summary = summed_up(found)
+    own = values.sel(place="last", layer=1).values
+    assert summary.mean.sel(place="last", layer=1).item() == pytest.approx(np.nanmean(own))
+    expected = 1.96 * np.nanstd(own, ddof=1) / np.sqrt(np.isfinite(own).sum())
+    assert summary.half_width.sel(place="last", layer=1).item() == pytest.approx(expected)
+    last = model.layer_count - 1
+    assert summary.peaks["last"].value == summary.mean.sel(place="last").max().item()
+    signs = np.sign(found["total_effect"].values).mean()  # all of it comes back at the end
+    assert summary.mean.sel(place="last", layer=last).item() == pytest.approx(signs, abs=0.01)
+    assert (summary.samples, summary.counts, summary.clipped) == (len(prompts), counts, False)
+    assert np.nanmax(np.abs(summed_up(found, clip=True).mean)) <= 1.0
+    nothing = Effects(found.data.assign(total_effect=0.0 * found["total_effect"]), found.provenance)
+    with pytest.raises(InputError, match="nothing to restore"):
+        summed_up(nothing)
 
 
 def test_subjects_are_found_in_words_and_in_pieces_of_words(model, smollm2):

@@ -210,6 +210,13 @@ def test_logits_site(causal):
     np.testing.assert_allclose(seen["logits@-1"][:, 0], expected, atol=2e-5)
     np.testing.assert_allclose(seen["logits"][np.arange(3), lengths - 1], expected, atol=2e-5)
     assert not seen["logits"][1, lengths[1] :].any()
+    few = causal.capture(TEXTS, ["logits@-3,-2", "logits@-1"])  # no other columns are unembedded
+    np.testing.assert_allclose(few["logits@-1"][:, 0], expected, atol=2e-5)
+    for place, back in enumerate((3, 2)):
+        whole = seen["logits"][np.arange(3), lengths - back]
+        np.testing.assert_allclose(few["logits@-3,-2"][:, place], whole, atol=2e-5)
+    with pytest.raises(SelectionError, match="outside a text"):
+        causal.capture(TEXTS, ["logits@-99"])
 
 
 @pytest.mark.parametrize(

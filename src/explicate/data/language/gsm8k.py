@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +80,31 @@ def number_in(solution: str) -> float | None:
         if finds:
             return _as_number(finds[which])
     return None
+
+
+def sorted_by_success(problems: Sequence[Problem], solutions: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A model's own solutions as contrast texts: each prompt with its solution, the right ones and the wrong ones.
+
+    Source: Højer, Jarvis, Heinrich (2025), arXiv 2504.19483, section 3: run the model once over the set.
+
+    Parameters
+    ----------
+    solutions : what the model wrote after each problem's `prompt`.
+
+    Raises
+    ------
+    InputError : not one solution for each problem; all right or all wrong, so that there is nothing to contrast.
+    """
+    if len(problems) != len(solutions):
+        raise InputError(f"{len(solutions)} solutions for {len(problems)} problems; give one for each")
+    right: list[str] = []
+    wrong: list[str] = []
+    for problem, solution in zip(problems, solutions, strict=True):
+        own = right if equal_numbers(number_in(solution), problem.answer) else wrong
+        own.append(f"{problem.prompt}\n{solution}")
+    if not right or not wrong:
+        raise InputError(f"{len(right)} solutions are right and {len(wrong)} wrong; a contrast needs some of both")
+    return right, wrong
 
 
 def equal_numbers(first: float | None, second: float | None) -> bool:

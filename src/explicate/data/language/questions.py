@@ -88,6 +88,11 @@ class Probe:
         """The statement up to its value."""
         return self.statement.split("{}", 1)[0].strip()
 
+    def about(self, other: str, value: str) -> ContextQuestion:
+        """The same question with a context that states `value` of another subject: nothing says where to look."""
+        told = self.statement.replace(self.subject, other).format(value)
+        return ContextQuestion((told,), self.question, value, 0, self.true, self.lead)
+
     def without_context(self) -> ContextQuestion:
         """The question with a context that is of no use: the answer can only be remembered."""
         return ContextQuestion((self.useless,), self.question, self.true, 0, self.true, self.lead)

@@ -83,7 +83,7 @@ class Cells:
 
     def __init__(self, frame: pd.DataFrame, kinds: Mapping[str, ColumnKind]) -> None:
         self._frame = frame
-        self._kinds = kinds
+        self.kinds = kinds
         self._read: dict[str, Column] = {}
 
     def __len__(self) -> int:
@@ -91,9 +91,9 @@ class Cells:
 
     def __getitem__(self, name: str) -> Column:
         if name not in self._read:
-            if name not in self._kinds or name not in self._frame:
+            if name not in self.kinds or name not in self._frame:
                 raise UnknownNameError(f"the table has no column {name!r}; there are {', '.join(self._frame)}")
-            self._read[name] = read_column(self._frame[name], self._kinds[name])
+            self._read[name] = read_column(self._frame[name], self.kinds[name])
         return self._read[name]
 
 

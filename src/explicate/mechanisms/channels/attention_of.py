@@ -10,7 +10,7 @@ import numpy as np
 from explicate.core.capabilities import Array, Floats
 from explicate.core.interventions import Intervention, Together
 from explicate.core.sites import Site
-from explicate.errors import InputError
+from explicate.errors import CapabilityError, InputError
 from explicate.mechanisms import rows, runs
 from explicate.mechanisms.restart import batches, engine_for, fastest_way, parts_of, untouched, writes_of
 from explicate.mechanisms.rows import Row
@@ -39,7 +39,7 @@ def attention_under(
         raise InputError("attention under changes cannot run while other interventions or hooks are in force")
     parted = [parts_of(variant) for variant in variants]
     found = np.empty((len(parted), len(ids), ids.shape[1]))
-    scaling = scaling_of(model, layer)
+    scaling = scaling_of(model, layer, ids.shape[1])
     for batch in batches(ids):
         with torch.no_grad():
             base, _ = untouched(model, batch, (), way)
@@ -83,7 +83,7 @@ class Asking:
         self.norm = block.get_submodule(layout.norm_attention)
         self.query_norm: Any = block.get_submodule(layout.query_norm) if layout.query_norm else None
         self.map, self.bias = maps.query[head], maps.query_bias[head]
-        self.scaling = scaling_of(model, layer)
+        self.scaling = scaling_of(model, layer, ids.shape[1])
         kept = [Site("resid_pre", layer, None, (-1,)), Site("k", layer, head), Site("pattern", layer, head, (-1,))]
         seen = runs.run(model, ids, kept, cache=False)
         self.stream: torch.Tensor = seen.recorded[kept[0]][:, 0]
@@ -108,9 +108,24 @@ class Asking:
         return (query @ self.keys.transpose(1, 2) * self.scaling).softmax(-1)
 
 
-def scaling_of(model: LanguageModel, layer: int) -> float:
-    """What a layer's scores are multiplied by."""
-    return float(model.blocks[layer].get_submodule(model.architecture.attention).scaling)
+def scaling_of(model: LanguageModel, layer: int, tokens: int) -> float:
+    """What a layer's scores are multiplied by before their softmax over all tokens of a prompt.
+
+    Raises
+    ------
+    CapabilityError : the layer sees only a window that is shorter than the prompt, or caps its scores.
+    """
+    part: Any = model.blocks[layer].get_submodule(model.architecture.attention)
+    window = getattr(part, "sliding_window", None)
+    if model.config.model_type == "mistral":
+        window = model.config.sliding_window
+    if (window is not None and window < tokens) or getattr(part, "attn_logit_softcapping", None):
+        what = f"sees only the last {window} of {tokens} tokens" if window is not None else "caps its scores"
+        raise CapabilityError(
+            f"layer {layer} of {model.name!r} {what}, so queries and keys alone do not give its attention; "
+            "give shorter prompts or another layer"
+        )
+    return float(part.scaling)
 
 
 def equally_long(ids: Array) -> None:

@@ -94,6 +94,6 @@ def rerun(
                     query = torch.stack([seen[asks][row.number] for row in chunk])
                     known = base.recorded[keys[place]][samples].clone()
                     known[:, -1] = torch.stack([seen[asked][row.number] for row in chunk])
-                    scores = (known @ query[..., None])[..., 0] * scaling_of(model, place[0])
+                    scores = (known @ query[..., None])[..., 0] * scaling_of(model, place[0], ids.shape[1])
                     found.attention[numbers, batch.numbers[samples]] += scores.softmax(-1).double().cpu().numpy()
     return found

@@ -88,10 +88,11 @@ class LayerSearch(Parameterised):
         Circuit : of the layers found, "L3.z@-1" and so on; `effect` (site, sample), what taking a layer out of the set
             does to the probability of the source's answer. `source_probability` and `target_probability` (step,
             layer), read by the patchscope; `patched` (step, layer), the set at each step. Attributes: `ceiling`;
-            `bounds`, the set's first layer and the one after its last before any were added; `alone`, `without` and
-            `untouched`, the mean probability of the source's answer with the set patched, with all other layers
-            patched, and with none; `steps`, how many sets were tried; `settled`, whether the source's answer came out
-            ahead.
+            `bounds`, the set's first layer and the one after its last before any were added; `reached`, whether
+            patching just these layers does reach the threshold, which binary search takes for granted; `alone`,
+            `without` and `untouched`, the mean probability of the source's answer with the set patched, with all other
+            layers patched, and with none; `steps`, how many sets were tried; `settled`, whether the source's answer
+            came out ahead.
 
         Raises
         ------
@@ -195,6 +196,7 @@ class _Search:
         data.attrs.update(
             ceiling=self.ceiling,
             bounds=list(self.bounds),
+            reached=int(self.reaches(*self.bounds)),
             alone=float(alone.mean()),
             without=float(without.mean()),
             untouched=float(found.base.mean()),

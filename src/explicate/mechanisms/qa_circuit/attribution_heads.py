@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,10 @@ from explicate.core.capabilities import Array, Floats
 from explicate.core.sites import Site
 from explicate.errors import InputError
 from explicate.models.language import LanguageModel
+from explicate.runtime.cache import CallCache
+from explicate.runtime.files import cache_folder
+
+FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +62,8 @@ def rank_heads(
     contexts: Sequence[tuple[int, int]],
     places: Sequence[int] | Array,
     heads: Sequence[Site] = (),
+    *,
+    cache: bool | str | Path = False,
 ) -> HeadRanking:
     """Rank heads by where the last position attends to.
 
@@ -64,12 +72,42 @@ def rank_heads(
     contexts : for each prompt the tokens of its context, the first and the one after the last.
     places : for each prompt the answer's first token in it.
     heads : any sites of heads; none: all heads.
+    cache : keep what was found for this model, its weights and these prompts, so that a model is searched once: True
+        for the user's cache, or a folder.
     """
     if not (len(prompts) == len(contexts) == len(places)) or not len(prompts):
         raise InputError(f"{len(prompts)} prompts, {len(contexts)} contexts and {len(places)} places; give one of each")
     chosen = [(site.layer or 0, site.head or 0) for site in heads] or [
         (layer, head) for layer in range(model.layer_count) for head in range(model.head_count)
     ]
+    if cache is False:
+        parts: Any = _measured(model, prompts, contexts, places, chosen)
+    else:
+        key = {
+            "model": model.fingerprint(),
+            "prompts": list(prompts),
+            "contexts": [[int(end) for end in context] for context in contexts],
+            "places": [int(place) for place in places],
+            "heads": [list(head) for head in chosen],
+            "format": FORMAT,
+        }
+        store = CallCache(cache_folder("head-rankings") if cache is True else cache)
+        parts = store.fetch(
+            key, lambda: [part.tolist() for part in _measured(model, prompts, contexts, places, chosen)]
+        )
+    entropy, hits, largest = (np.asarray(part, dtype=float) for part in parts)
+    sites = tuple(Site("pattern", layer, head, (-1,)) for layer, head in chosen)
+    return HeadRanking(sites, entropy, hits, largest)
+
+
+def _measured(
+    model: LanguageModel,
+    prompts: Sequence[str],
+    contexts: Sequence[tuple[int, int]],
+    places: Sequence[int] | Array,
+    chosen: Sequence[tuple[int, int]],
+) -> tuple[Floats, Floats, Floats]:
+    """Mean entropy and hit rate (head,), and the largest attention (head, prompt)."""
     layers = sorted({layer for layer, _ in chosen})
     entropy, hits, largest = (np.zeros((len(chosen), len(prompts))) for _ in range(3))
     for number, (prompt, context, place) in enumerate(zip(prompts, contexts, places, strict=True)):
@@ -82,12 +120,7 @@ def rank_heads(
             top = int(shares.argmax())
             hits[row, number] = context[0] + top == int(place)
             largest[row, number] = pattern[context[0] + top]
-    return HeadRanking(
-        tuple(Site("pattern", layer, head, (-1,)) for layer, head in chosen),
-        entropy.mean(axis=1),
-        hits.mean(axis=1),
-        largest,
-    )
+    return entropy.mean(axis=1), hits.mean(axis=1), largest
 
 
 def _entropy(shares: Floats) -> float:

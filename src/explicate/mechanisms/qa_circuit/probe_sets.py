@@ -84,6 +84,29 @@ def memory_probes(model: LanguageModel, probes: Sequence[Probe], seed: int = 0, 
     return _kept(model, pairs, dropped, fewest)
 
 
+def subject_probes(model: LanguageModel, probes: Sequence[Probe], seed: int = 0, fewest: int = FEWEST) -> ProbeSet:
+    """Pairs in which the context tells the same value of another subject than the one that is asked about.
+
+    What is copied stays; what it is found by does not. The corrupted answer is what the model then says: pairs after
+    which it still copies the value are left out.
+    """
+    dropped: Counter[str] = Counter()
+    pairs = []
+    for number, probe in enumerate(probes):
+        rng = generator(seed, "subject", number)
+        values = [v for v in probe.values if v != probe.true]
+        clean = probe.asked(values[int(rng.integers(len(values)))])
+        subjects = sorted({o.subject for o in probes if o.kind == probe.kind and o.subject != probe.subject})
+        others = [probe.about(subjects[int(i)], clean.answer) for i in rng.permutation(len(subjects))]
+        length = _length(model, clean)
+        other = next((each for each in others if _length(model, each) == length), None)
+        if other is None:
+            dropped["no other subject of the same length"] += 1
+        else:
+            pairs.append((clean, other))
+    return _kept(model, pairs, dropped, fewest, said=True)
+
+
 def _alike(
     model: LanguageModel, questions: Sequence[ContextQuestion], barred: set[int], first: bool = False
 ) -> tuple[ContextQuestion, ContextQuestion] | None:
@@ -92,13 +115,18 @@ def _alike(
     for number, question in enumerate(questions):
         if first_token(model, question.answer) in barred:
             continue
-        length = int((model.encode([question.prompt()])[0] >= 0).sum())
+        length = _length(model, question)
         other = seen.get(length)
         if other is not None and first_token(model, other.answer) != first_token(model, question.answer):
             return other, question
         if not first or number == 0:
             seen.setdefault(length, question)
     return None
+
+
+def _length(model: LanguageModel, question: ContextQuestion) -> int:
+    """Tokens of a question's prompt."""
+    return int((model.encode([question.prompt()])[0] >= 0).sum())
 
 
 def first_token(model: LanguageModel, answer: str) -> int:
@@ -111,16 +139,25 @@ def _kept(
     pairs: Sequence[tuple[ContextQuestion, ContextQuestion]],
     dropped: Counter[str],
     fewest: int,
+    said: bool = False,
 ) -> ProbeSet:
-    """The pairs after both of whose prompts the model gives the answer that is meant."""
+    """The pairs after both of whose prompts the model gives the answer that is meant.
+
+    Parameters
+    ----------
+    said : whether any other answer than the clean one is meant after the corrupted prompt: what the model says there.
+    """
     if not pairs:
         raise InputError(f"no pair of probes can be made for {model.name!r}: {dict(dropped)}")
     clean, corrupted = ([pair[side].prompt() for pair in pairs] for side in (0, 1))
     answers = np.array([[first_token(model, question.answer) for question in pair] for pair in pairs], dtype=np.int64)
     with model.scored_by("logit"):
         first, second = model.predict(model.encode(clean)), model.predict(model.encode(corrupted))
+    if said:
+        answers[:, 1] = second.argmax(axis=1)
     rows = np.arange(len(pairs))
     right = (first.argmax(axis=1) == answers[:, 0]) & (second.argmax(axis=1) == answers[:, 1])
+    right &= answers[:, 0] != answers[:, 1]
     gap = (first[rows, answers[:, 0]] - first[rows, answers[:, 1]]) - (
         second[rows, answers[:, 0]] - second[rows, answers[:, 1]]
     )

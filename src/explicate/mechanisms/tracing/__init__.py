@@ -4,6 +4,7 @@ from explicate.mechanisms.tracing.causal_tracing import PLACES, CausalTracing, c
 from explicate.mechanisms.tracing.extraction import Extraction, extraction_rate
 from explicate.mechanisms.tracing.information_flow import InformationFlow, information_flow
 from explicate.mechanisms.tracing.knockout import AttentionKnockout, Cut, cuts, knock_out_attention
+from explicate.mechanisms.tracing.summary import Peak, TraceSummary, summed_up
 
 __all__ = [
     "PLACES",
@@ -12,10 +13,13 @@ __all__ = [
     "Cut",
     "Extraction",
     "InformationFlow",
+    "Peak",
+    "TraceSummary",
     "causal_trace",
     "cuts",
     "extraction_rate",
     "information_flow",
     "knock_out_attention",
     "subject_spans",
+    "summed_up",
 ]

@@ -44,7 +44,7 @@ class ChatModel(ABC):
     cache : where replies are kept: True for the user's cache folder, False for nowhere, a folder, or a `CallCache`.
         A reply's place depends on the model's fingerprint (weights, precision, template and interventions in force, or
         address and parameters), the messages, the decoding and, where tokens are drawn, the repetition.
-    log : a file that gets one JSON line per call, cached and failed ones included.
+    log : a file that gets one JSON line per call, cached and failed ones included; `ReplayedChat` answers from it.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ class ChatModel(ABC):
             if stored is not None:
                 found[name] = stored
         self._count(found.values(), 0.0)
-        self._log((name, calls[first[name]], outcome) for name, outcome in found.items())
+        self._log((name, keys[first[name]], outcome) for name, outcome in found.items())
         asked = {name: first[name] for name in dict.fromkeys(names) if name not in found}
         if asked:
             self._ask(found, asked, keys, calls)
@@ -181,7 +181,7 @@ class ChatModel(ABC):
                     self.cache.put(keys[asked[name]], outcome.to_dict())
                 now = time.perf_counter()
                 self._count([outcome], now - start)
-                self._log([(name, calls[asked[name]], outcome)])
+                self._log([(name, keys[asked[name]], outcome)])
                 start = now
         missing = [name for name in names if name not in found]
         if missing:
@@ -217,20 +217,22 @@ class ChatModel(ABC):
                         completion_tokens=outcome.completion_tokens,
                     )
 
-    def _line(self, name: str, call: Call, outcome: Outcome) -> dict[str, Any]:
+    def _line(self, name: str, key: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
         reply, error = (outcome, None) if isinstance(outcome, Reply) else (None, outcome)
         return {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "model": self.name,
+            "fingerprint": key["model"],
             "scripted": self.scripted,
             "call": name,
-            **call.to_dict(),
+            "messages": key["messages"],
+            "decoding": key["decoding"],
             "cached": reply is not None and reply.cached,
             "reply": None if reply is None else reply.to_dict(),
             "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
         }
 
-    def _log(self, outcomes: Iterable[tuple[str, Call, Outcome]]) -> None:
+    def _log(self, outcomes: Iterable[tuple[str, dict[str, Any], Outcome]]) -> None:
         if self.log is not None:
             lines = [self._line(*one) for one in outcomes]
             if lines:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from explicate.errors import ExplicateError, InputError, MissingDependencyError, ReplyError
+from explicate.models.chat.asking import ATTEMPTS, ask_in_form
 from explicate.models.chat.chat_model import ChatModel, Repetition
 from explicate.models.chat.messages import Asked, Conversation, Decoding, Message, conversation
 from explicate.models.chat.reply import Reply
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 Record = TypeVar("Record", bound="BaseModel")
 
-ATTEMPTS = 3
 FORM = (
     "\n\nAnswer with one JSON object and nothing else, in English field names exactly as given. It must fit this JSON "
     "schema:\n{schema}"
@@ -81,35 +81,26 @@ def ask_outcomes(
     attempts : most replies to one conversation.
     decoding, repetition, settings : see `ChatModel.replies`.
     """
-    if attempts < 1:
-        raise InputError(f"attempts is {attempts}; ask at least once")
     form = FORM.format(schema=json.dumps(_schema(schema), ensure_ascii=False))
-    threads: list[Conversation] = [_with(conversation(asked), form) for asked in conversations]
-    replies: list[list[Reply]] = [[] for _ in threads]
-    found: list[Structured[Record] | ExplicateError | None] = [None] * len(threads)
-    problems = [""] * len(threads)
-    for _ in range(attempts):
-        left = [number for number, outcome in enumerate(found) if outcome is None]
-        if not left:
-            break
-        asked = [threads[number] for number in left]
-        outcomes = model.outcomes(asked, decoding, repetition=repetition, **settings)
-        for number, outcome in zip(left, outcomes, strict=True):
-            if isinstance(outcome, ExplicateError):
-                found[number] = outcome
-                continue
-            replies[number].append(outcome)
-            value, problems[number] = read(outcome, schema)
-            if value is not None:
-                found[number] = Structured(value, tuple(replies[number]))
-            else:
-                again = Message("user", AGAIN.format(problem=problems[number]))
-                said = Message("assistant", outcome.text if not outcome.empty else "(nothing)")
-                threads[number] = (*threads[number], said, again)
-    return [
-        outcome or _failed(model.name, schema.__name__, replies[number], problems[number])
-        for number, outcome in enumerate(found)
-    ]
+    answers = ask_in_form(
+        model,
+        [_with(conversation(asked), form) for asked in conversations],
+        lambda reply: read(reply, schema),
+        again=AGAIN,
+        attempts=attempts,
+        decoding=decoding,
+        repetition=repetition,
+        **settings,
+    )
+    found: list[Structured[Record] | ExplicateError] = []
+    for answer in answers:
+        if isinstance(answer, ExplicateError):
+            found.append(answer)
+        elif answer.value is None:
+            found.append(_failed(model.name, schema.__name__, answer.replies, answer.problem))
+        else:
+            found.append(Structured(answer.value, answer.replies))
+    return found
 
 
 def read(reply: Reply, schema: type[Record]) -> tuple[Record | None, str]:

@@ -133,8 +133,11 @@ class LanguageModel(Generation, TextModel):
         return logits
 
     def _kept(self) -> int:
-        """Columns whose logits are needed: the last one, unless a handler asks for others."""
-        return 1 if all(site.positions == (-1,) for site, _ in self.logit_handlers) else 0
+        """Columns whose logits are needed: the last one, or those from the end that handlers ask for; 0 means all."""
+        asked = [site.positions for site, _ in self.logit_handlers]
+        if any(positions is None or max(positions) >= 0 for positions in asked):
+            return 0
+        return max([1, *(-position for positions in asked for position in positions or ())])
 
     def _plain_unembedding(self) -> bool:
         """Whether logits are the unembedding of the final state and nothing more happens to them, now."""

@@ -7,6 +7,7 @@ data, so that a study that is run again finds them.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
-OBJECTIVES = ("mean-squared-error", "binary-cross-entropy", "cross-entropy")
+OBJECTIVES = ("mean-squared-error", "binary-cross-entropy", "cross-entropy", "sequence-cross-entropy")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class Recipe:
 
     Parameters
     ----------
-    objective : "mean-squared-error", "binary-cross-entropy" (one logit) or "cross-entropy" (a logit per class).
+    objective : "mean-squared-error", "binary-cross-entropy" (one logit), "cross-entropy" (a logit per class), or
+        "sequence-cross-entropy" (a logit per class at each position; averaged over each sequence, then over the batch;
+        positions labelled -1 are left out).
     epochs : passes over the rows. batch : rows per step; the last one of an epoch may be smaller.
     optimiser : "sgd" or "adam". learning_rate, momentum (sgd only), weight_decay : its own.
     schedule : "constant", or "cosine": the learning rate falls to 0 along half a cosine, step by step.
@@ -70,6 +73,7 @@ def train(
     *,
     name: str = "model",
     cache: bool = True,
+    begin_step: Callable[[Any, float], None] | None = None,
 ) -> torch.nn.Module:
     """Build a module and train it, or load it from the cache; it comes in evaluation mode.
 
@@ -82,7 +86,7 @@ def train(
     Raises
     ------
     InputError : different numbers of inputs and labels, or NaN in them.
-    ModelError : the loss became NaN or infinite.
+    ModelError : the loss became NaN or infinite; the message names the step and the rows of its batch.
     """
     import torch
     from safetensors.torch import load_file, save_file
@@ -102,19 +106,26 @@ def train(
             if path.exists():
                 module.load_state_dict(load_file(path))
                 return module.eval()
-        _descend(module, inputs, labels, recipe, name)
+        _descend(module, inputs, labels, recipe, name, begin_step)
     if path is not None:
         with replacing(path) as temporary:
             save_file({key: value.contiguous() for key, value in module.state_dict().items()}, temporary)
     return module.eval()
 
 
-def _descend(module: torch.nn.Module, inputs: Array, labels: Array, recipe: Recipe, name: str) -> None:
+def _descend(
+    module: torch.nn.Module,
+    inputs: Array,
+    labels: Array,
+    recipe: Recipe,
+    name: str,
+    begin_step: Callable[[Any, float], None] | None,
+) -> None:
     import torch
 
     dtype = next(module.parameters()).dtype
     x = torch.as_tensor(inputs).to(dtype)
-    classes = recipe.objective == "cross-entropy"
+    classes = recipe.objective in ("cross-entropy", "sequence-cross-entropy")
     y = torch.as_tensor(labels).to(torch.int64 if classes else dtype)
     objective = _objective(recipe.objective)
     optimiser: Any
@@ -126,23 +137,80 @@ def _descend(module: torch.nn.Module, inputs: Array, labels: Array, recipe: Reci
         optimiser = torch.optim.Adam(module.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     steps = recipe.epochs * -(-len(x) // recipe.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps) if recipe.schedule == "cosine" else None
-    rng = generator(recipe.seed, "order")
     module.train()
-    progress = bar(recipe.epochs, f"training {name}")
-    for _ in range(recipe.epochs):
-        for rows in torch.as_tensor(rng.permutation(len(x))).split(recipe.batch):
-            optimiser.zero_grad()
-            outputs = module(x[rows])
-            loss = objective(outputs if classes else outputs.reshape(len(rows)), y[rows])
-            loss.backward()
-            optimiser.step()
-            if schedule is not None:
-                schedule.step()
-        if not torch.isfinite(loss):
-            progress.close()
-            raise ModelError(f"training {name}: the loss is {loss.item()}; lower the learning rate")
-        progress.update(1)
-    progress.close()
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        outputs = module(x[rows])
+        return objective(outputs if classes else outputs.reshape(len(rows)), y[rows])
+
+    descend(
+        optimiser,
+        loss,
+        len(x),
+        epochs=recipe.epochs,
+        batch=recipe.batch,
+        rng=generator(recipe.seed, "order"),
+        name=name,
+        before_step=None if begin_step is None else lambda share: begin_step(module, share),
+        after_step=None if schedule is None else schedule.step,
+    )
+
+
+def descend(
+    optimiser: torch.optim.Optimizer,
+    loss: Callable[[torch.Tensor], torch.Tensor],
+    rows: int,
+    *,
+    epochs: int,
+    batch: int,
+    rng: np.random.Generator,
+    name: str,
+    before_step: Callable[[float], Any] | None = None,
+    after_step: Callable[[], Any] | None = None,
+    after_epoch: Callable[[int], bool | None] | None = None,
+) -> None:
+    """Gradient descent on a loss of rows, in another order each epoch.
+
+    Parameters
+    ----------
+    loss : of the rows of one step, given by their indices. rows : how many there are.
+    rng : draws the orders. name : what the progress bar says.
+    before_step : called before each step with the share of all steps that is done. after_step : called after each
+        step; after_epoch : called with the number of each finished epoch, and ends the
+        descent by returning True.
+
+    Raises
+    ------
+    ModelError : the loss became NaN or infinite; the message names the step and the rows, and the weights are those of
+        before it.
+    """
+    import torch
+
+    progress = bar(epochs, f"training {name}")
+    done, steps = 0, epochs * -(-rows // batch)
+    try:
+        for epoch in range(epochs):
+            for chosen in torch.as_tensor(rng.permutation(rows)).split(batch):
+                if before_step is not None:
+                    before_step(done / steps)
+                optimiser.zero_grad()
+                found = loss(chosen)
+                done += 1
+                if not math.isfinite(found.item()):
+                    first = ", ".join(map(str, chosen[:5].tolist())) + (", ..." if len(chosen) > 5 else "")
+                    raise ModelError(
+                        f"training {name}: the loss is {found.item()} at step {done} on rows {first}; "
+                        "lower the learning rate"
+                    )
+                found.backward()
+                optimiser.step()
+                if after_step is not None:
+                    after_step()
+            progress.update(1)
+            if after_epoch is not None and after_epoch(epoch):
+                return
+    finally:
+        progress.close()
 
 
 def _objective(name: str) -> Any:
@@ -152,7 +220,16 @@ def _objective(name: str) -> Any:
         "mean-squared-error": F.mse_loss,
         "binary-cross-entropy": F.binary_cross_entropy_with_logits,
         "cross-entropy": F.cross_entropy,
+        "sequence-cross-entropy": _sequence_cross_entropy,
     }[name]
+
+
+def _sequence_cross_entropy(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Outputs (sample, position, class), labels (sample, position): each sample's mean, and their mean."""
+    there = labels >= 0
+    chosen = outputs.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    surprise = (outputs.logsumexp(-1) - chosen) * there
+    return (surprise.sum(1) / there.sum(1).clamp(min=1)).mean()
 
 
 def _sizes(module: torch.nn.Module) -> list[Any]:

@@ -226,6 +226,11 @@ def test_damaged_files_are_refused_with_the_line(tmp_path, change, message):
         read_tasks(path, shown=1)
 
 
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="there is no file"):
+        read_tasks(tmp_path / "none.jsonl")
+
+
 def test_examples_that_the_program_does_not_give_are_refused(tmp_path):
     tasks = TaskSource(Setting(), shown=1, hidden=1).draw(np.random.default_rng(0), 3)
     path = write_tasks(tmp_path / "tasks.jsonl", tasks)

@@ -30,8 +30,11 @@ def read_boxes(path: str | Path, model: Any = None) -> list[BoxesPrompt]:
     Raises
     ------
     FileFormatError : a line that is no such object, or whose sentence tells something else than its other fields.
-    InputError : a label or object that is there twice or is several tokens. All name the row, counted from 0.
+    InputError : no such file; a label or object that is there twice or is several tokens. All name the row, counted
+        from 0.
     """
+    if not Path(path).is_file():
+        raise InputError(f"there is no file {path}; give one with a JSON object of {', '.join(FIELDS)} on each line")
     found = []
     with Path(path).open(encoding="utf-8") as lines:
         for row, line in enumerate(line for line in lines if line.strip()):

@@ -37,7 +37,10 @@ def read_tasks(path: str | Path, shown: int = 5, *, check: bool = True) -> Tasks
     ------
     FileFormatError : a line that is no JSON or lacks a field, a program that does not parse or has branches, a world
         that cannot be read, or a program and examples that do not agree; the message has the line's number.
+    InputError : no such file.
     """
+    if not Path(path).is_file():
+        raise InputError(f"there is no file {path}; tasks are JSON lines with code, input0, output0, ...")
     programs: list[Program] = []
     inputs, outputs, examples = [], [], 0
     for number, line in enumerate(Path(path).read_text().splitlines(), start=1):

@@ -58,3 +58,26 @@ def read_labels(y: Any, rows: int) -> Labels:
     except ValueError as error:
         raise InputError(f"label column {name!r}: {' '.join(str(error).split())}") from error
     return Labels(name, classes, codes)
+
+
+def read_values(y: Any, rows: int) -> Array:
+    """Values of a regression, (row,) float64.
+
+    Raises
+    ------
+    InputError : no values, one that is missing, infinite or no number, or another number of them than rows.
+    """
+    from sklearn.utils.validation import column_or_1d
+
+    if y is None:
+        raise InputError("the regressor requires y to be passed, but the target y is None; give one value per row")
+    try:
+        values = column_or_1d(np.asarray(y), warn=True).astype(float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the values to learn: {' '.join(str(error).split())}") from error
+    if len(values) != rows:
+        raise InputError(f"{len(values)} values for {rows} rows; give one per row")
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise InputError(f"the value to learn of row {row} is {values[row]} (NaN or inf); drop the row or fill it in")
+    return np.asarray(values)

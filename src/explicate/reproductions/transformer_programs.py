@@ -1,0 +1,191 @@
+"""Transformer Programs (arXiv 2306.01128): tasks learned, programs that are their models, a repair by hand, entities.
+
+Sizes are cut to what one core does in a quarter of an hour: fewer examples and epochs than the published 20,000 and 250
+(500 for induction), and two layers for sort. The data of a task are the same for all seeds; seeds are of the weights,
+the noise and the split.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from explicate.benchmarks.rasp import entity_f1, known_words, study_task, unigram_table
+from explicate.benchmarks.rasp.scoring import looked_up, token_accuracy
+from explicate.benchmarks.rasp.study import standalone
+from explicate.data.language.named_entities import entity_sentences
+from explicate.data.language.sequence_tasks import TASKS
+from explicate.data.language.tagged import Tagged, digits_hidden, framed, split
+from explicate.glassbox.transformer_programs import RECIPE, TransformerProgram, TransformerProgramConfig
+from explicate.glassbox.transformer_programs.analysis import accuracy, circuit, failures, repair
+from explicate.glassbox.transformer_programs.program import encoded, tag_codes, tagged
+from explicate.models.tiny.encoder_tagger import encoder_tagger
+from explicate.models.tiny.training import train
+from explicate.reproductions.claims import Claim, Context
+from explicate.reproductions.transformer_programs_claims import claims
+from explicate.runtime.runner import run
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "hist": {},
+    "induction": {"layers": 2, "categorical_heads": 1, "numeric_heads": 0, "categorical_mlps": 0, "numeric_mlps": 0},
+    "sort": {"layers": 2, "categorical_heads": 4, "numeric_heads": 4},
+    "reverse": {"layers": 2, "categorical_heads": 4, "numeric_heads": 4},
+    "double_hist": {"layers": 2, "categorical_heads": 2, "numeric_heads": 2},
+}
+SIZES: dict[str, dict[str, Any]] = {
+    "full": {
+        "examples": {"hist": 8000, "induction": 8000, "sort": 8000, "reverse": 8000, "double_hist": 8000},
+        "epochs": {"hist": 150, "induction": 400, "sort": 150, "reverse": 150, "double_hist": 150},
+        "random": 1000, "induction seeds": 6, "sentences": 800, "entity epochs": 40, "demo epochs": 40,
+    },
+    "smoke": {
+        "examples": {"hist": 600, "induction": 300, "sort": 300},
+        "epochs": {"hist": 30, "induction": 3, "sort": 1},
+        "random": 20, "induction seeds": 2, "sentences": 120, "entity epochs": 2, "demo epochs": 10,
+    },
+}  # fmt: skip
+INFORMATIVE = ("reverse", "double_hist")  # first seed only: what they show is how far small sizes carry
+
+
+def reproduce(context: Context) -> Sequence[Claim]:
+    """The tasks, the faithfulness of all programs, the repair of one, and entities in sentences."""
+    scale = SIZES[context.scale]
+    units: list[dict[str, Any]] = []
+    for name in scale["examples"]:
+        seeds = context.seeds[:1] if name in INFORMATIVE else context.seeds
+        seeds = tuple(range(scale["induction seeds"])) if name == "induction" else seeds
+        units += [{"part": "task", "task": name, "seed": seed} for seed in seeds]
+    units += [{"part": part, "seed": seed} for part in ("repair", "entities") for seed in context.seeds]
+    done = run(
+        _work,
+        [{**unit, "scale": context.scale} for unit in units],
+        context.folder / f"transformer-programs-{context.scale}",
+        name=f"transformer-programs-{context.scale}",
+        spec={"sizes": scale, "shapes": SHAPES, "version": 1},
+        workers=context.workers,
+        backend=context.backend,  # type: ignore[arg-type]
+    )
+    found: dict[str, list[Any]] = {}
+    for unit, record in zip(units, done.records, strict=True):
+        found.setdefault(unit["part"], []).append({**unit, **record})
+    return claims(found["task"], found["repair"], found["entities"])
+
+
+def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
+    return {"task": _task, "repair": _repair, "entities": _entities}[unit["part"]](unit)
+
+
+def _task(unit: dict[str, Any]) -> dict[str, Any]:
+    """One task with one seed."""
+    scale, name = SIZES[unit["scale"]], unit["task"]
+    config = TransformerProgramConfig(causal=TASKS[name].causal, **SHAPES[name])
+    recipe = dataclasses.replace(RECIPE, epochs=scale["epochs"][name], seed=unit["seed"])
+    result, model = study_task(name, config, recipe, examples=scale["examples"][name], random_inputs=scale["random"])
+    training, _, test = split(TASKS[name].examples(scale["examples"][name]), unit["seed"])
+    codes = encoded([row.tokens for row in training], model.vocabulary, model.context)
+    standard = _standard(training, test, codes, model.vocabulary, model.tags, model.context, model.config.causal)
+    return {**dataclasses.asdict(result), "standard": standard}
+
+
+def _standard(
+    training: Sequence[Tagged],
+    test: Sequence[Tagged],
+    codes: Any,
+    words: tuple[str, ...],
+    tags: tuple[str, ...],
+    context: int,
+    causal: bool,
+) -> float:
+    """Token accuracy of a standard Transformer after a tenth of the steps."""
+    predicted = _standard_tags(training, test, codes, words, tags, context, causal, 10, 128)
+    return token_accuracy(predicted, test)
+
+
+def _standard_tags(
+    training: Sequence[Tagged],
+    test: Sequence[Tagged],
+    codes: Any,
+    words: tuple[str, ...],
+    tags: tuple[str, ...],
+    context: int,
+    causal: bool,
+    epochs: int,
+    batch: int,
+) -> Any:
+    import torch
+
+    recipe = dataclasses.replace(RECIPE, epochs=epochs, batch=batch, learning_rate=2e-3)
+    labels = tag_codes([row.tags for row in training], tags, codes.shape[1])
+    module = train(
+        lambda: encoder_tagger(len(words), len(tags), context, causal=causal),
+        codes, labels, recipe, name="a standard Transformer",
+    )  # fmt: skip
+    inputs = encoded([row.tokens for row in test], words, context)
+    with torch.no_grad():
+        predicted = module(torch.as_tensor(inputs)).argmax(-1).numpy()
+    return tagged(predicted, inputs, tags, False)
+
+
+def _repair(unit: dict[str, Any]) -> dict[str, Any]:
+    """A counter that was not trained to the end: its failures, the variable responsible, one table entry changed.
+
+    The entry is chosen on the training and validation data; the accuracy before and after is of the test data.
+    """
+    scale = SIZES[unit["scale"]]
+    rows = TASKS["hist"].examples(scale["examples"]["hist"])
+    training, validation, test = split(rows, unit["seed"])
+    recipe = dataclasses.replace(RECIPE, epochs=scale["demo epochs"], seed=unit["seed"])
+    program = TransformerProgram.train(training, TransformerProgramConfig(), recipe).program
+    known = [*training, *validation][:1000]
+    found = failures(program, test)
+    fixed = repair(program, known, tries=150)
+    names: dict[str, int] = {}
+    for failure in found:
+        names[failure.variable] = names.get(failure.variable, 0) + 1
+    edited = program if fixed is None else fixed.program
+    tag = max(program.tags, key=lambda one: sum(one in row.tags for row in test))
+    return {
+        "failing": len({failure.sample for failure in found}),
+        "responsible": max(names, key=lambda one: names[one]) if names else "",
+        "step": fixed.step if fixed else "",
+        "entry": [str(value) for value in fixed.entry] if fixed else [],
+        "value": str(fixed.value) if fixed else "",
+        "before": accuracy(program, test),
+        "after": accuracy(edited, test),
+        "tag": tag,
+        "circuit": list(circuit(program, [row.tokens for row in test], tag)),
+    }
+
+
+@lru_cache(maxsize=2)
+def _sentences(scale: str, seed: int) -> tuple[list[Tagged], list[Tagged]]:
+    count = SIZES[scale]["sentences"]
+    rows = [framed(digits_hidden(row)) for row in entity_sentences(count, seed)]
+    held_out = [framed(digits_hidden(row)) for row in entity_sentences(max(50, count // 2), seed, late=True)]
+    return rows, held_out
+
+
+def _entities(unit: dict[str, Any]) -> dict[str, Any]:
+    """Entities in sentences with names of several kinds, and with new names."""
+    scale = SIZES[unit["scale"]]
+    training, test = _sentences(unit["scale"], unit["seed"])
+    words = known_words(training)
+    config = TransformerProgramConfig(
+        categorical_heads=4, numeric_heads=0, categorical_mlps=1, numeric_mlps=0, embeddings=2, dropout=0.5
+    )
+    recipe = dataclasses.replace(RECIPE, epochs=scale["entity epochs"], batch=32, learning_rate=0.01, seed=unit["seed"])
+    model = TransformerProgram.train(training, config, recipe, vocabulary=words, context=20, name="entities")
+    inputs = [row.tokens for row in test]
+    predicted = model.predict(inputs)
+    exported = standalone(model)
+    codes = encoded([row.tokens for row in training], words, 20)
+    standard = _standard_tags(training, test, codes, words, model.tags, 20, False, 10, 32)
+    return {
+        "program": entity_f1(predicted, test),
+        "unigram": entity_f1(looked_up(unigram_table(training), test), test)["f1"],
+        "standard": entity_f1(standard, test)["f1"],
+        "checked": len(inputs),
+        "equal": sum(one == tuple(exported(tokens)) for one, tokens in zip(predicted, inputs, strict=True)),
+    }
