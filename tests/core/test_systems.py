@@ -116,6 +116,7 @@ def test_built_systems() -> None:
         "wack",
         "evidence-of-meaning",
         "attnattrib",
+        "textgenshap",
         "llm-post-hoc-explainers",
         "self-interpretable-survey",
     }

@@ -24,7 +24,7 @@ from explicate.attribution.textgenshap.result import HierarchicalAttribution
 from explicate.attribution.textgenshap.sampling import Sampling
 from explicate.attribution.textgenshap.token_layout import Masking, TokenLayout
 from explicate.attribution.textgenshap.values import Values, estimated
-from explicate.core.capabilities import Array, Targets
+from explicate.core.capabilities import Array, Generator, Targets
 from explicate.core.cost import measure
 from explicate.core.provenance import Provenance
 from explicate.core.registry import register
@@ -76,7 +76,7 @@ class TextGenSHAP(Explainer):
     (chat models) are sliced, without speculation.
     """
 
-    needs: ClassVar[type] = object  # whatever writes: checked by hand, for handles differ in how
+    needs: ClassVar[type] = Generator
     kinds: ClassVar[tuple[str, ...]] = ("text",)
     complete: ClassVar[bool] = True
     compared: ClassVar[bool] = False
@@ -241,6 +241,8 @@ def _prompts(model: Any, inputs: Any) -> list[DocumentPrompt]:
     if isinstance(inputs, str):
         return [DocumentPrompt.read(inputs)]
     if isinstance(inputs, np.ndarray) and inputs.dtype.kind in "iu":
+        if not isinstance(model, LanguageModel):
+            raise InputError("token ids are for language models; give the prompt as text")
         rows = inputs if inputs.ndim == 2 else inputs[None]
         return [DocumentPrompt.read(text) for text in model.decode(rows)]
     found = [one if isinstance(one, DocumentPrompt) else DocumentPrompt.read(one) for one in inputs]

@@ -87,13 +87,15 @@ class DocumentPrompt:
     def read(cls, text: str) -> DocumentPrompt:
         """The documents of a text that a user typed.
 
-        Lines "Document [i] (Title: t) ..." are documents; without any, every line but the last is one, and the last is
-        the question; a single line's sentences are documents, but for the last; a single sentence is one document.
+        Lines "Document [i] (Title: t) ..." begin documents; a line "Question: ..." (or the next line) ends the last.
+        Without any, every line but the last is a document, and the last is the question; a single line's sentences are
+        documents, but for the last; a single sentence is one document.
         """
         found = list(_HEADER.finditer(text))
         if found:
             begins = [match.start() for match in found]
-            last = text.find("\n", begins[-1])
+            asked = text.find("\nQuestion:", begins[-1])
+            last = asked if asked >= 0 else text.find("\n", begins[-1])
             ends = [*begins[1:], len(text) if last < 0 else last + 1]
             lengths = tuple(match.end() - match.start() for match in found)
             numbers = tuple(match.span(1) for match in found)

@@ -27,7 +27,7 @@ SIMILAR = 16  # passages that are encoded together
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Passages as the decoder sees them: states (passage, token, width) and which of them are tokens (passage, token)."""
+    """Passages as the decoder sees them: states (passage, token, width), and which are tokens (passage, token)."""
 
     states: torch.Tensor
     present: Masks
@@ -56,8 +56,8 @@ class FusionInDecoder:
     ) -> None:
         if not hasattr(module, "get_encoder") or not getattr(module.config, "is_encoder_decoder", False):
             raise CapabilityError(
-                f"{type(module).__name__} has no encoder: encoding documents apart explains another model unless it was "
-                "trained so; use LanguageModel for a decoder"
+                f"{type(module).__name__} has no encoder: encoding documents apart explains another model unless it "
+                "was trained so; use LanguageModel for a decoder"
             )
         self.module, self.tokenizer = module.eval(), tokenizer
         self.passage_tokens, self.name, self.source = passage_tokens, name, source
@@ -92,7 +92,7 @@ class FusionInDecoder:
 
         Parameters
         ----------
-        ids : token ids of each. seen : which of its tokens are there; the others keep their places and nobody sees them.
+        ids : token ids of each. seen : which of its tokens are there; the others keep their places, seen by nobody.
         """
         import torch
 
