@@ -38,7 +38,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "examples": {"hist": 8000, "induction": 8000, "sort": 8000, "reverse": 8000, "double_hist": 8000},
         "epochs": {"hist": 150, "induction": 400, "sort": 150, "reverse": 150, "double_hist": 150},
-        "random": 1000, "induction seeds": 6, "sentences": 800, "entity epochs": 40, "demo epochs": 40,
+        "random": 1000, "induction seeds": 6, "sentences": 800, "entity epochs": 60, "demo epochs": 40,
     },
     "smoke": {
         "examples": {"hist": 600, "induction": 300, "sort": 300},
@@ -46,6 +46,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "random": 20, "induction seeds": 2, "sentences": 120, "entity epochs": 2, "demo epochs": 10,
     },
 }  # fmt: skip
+ENTITY_SEED = 10  # the shape was chosen on sentences of seed 0, so none of those is measured on
 INFORMATIVE = ("reverse", "double_hist")  # first seed only: what they show is how far small sizes carry
 
 
@@ -162,18 +163,22 @@ def _repair(unit: dict[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=2)
 def _sentences(scale: str, seed: int) -> tuple[list[Tagged], list[Tagged]]:
     count = SIZES[scale]["sentences"]
+    seed += ENTITY_SEED
     rows = [framed(digits_hidden(row)) for row in entity_sentences(count, seed)]
     held_out = [framed(digits_hidden(row)) for row in entity_sentences(max(50, count // 2), seed, late=True)]
     return rows, held_out
 
 
 def _entities(unit: dict[str, Any]) -> dict[str, Any]:
-    """Entities in sentences with names of several kinds, and with new names."""
+    """Entities in sentences with names of several kinds, and with new names.
+
+    The published dropout is 0.5, for 14,000 sentences of 10,000 words; these are 800 of 90.
+    """
     scale = SIZES[unit["scale"]]
     training, test = _sentences(unit["scale"], unit["seed"])
     words = known_words(training)
     config = TransformerProgramConfig(
-        categorical_heads=4, numeric_heads=0, categorical_mlps=1, numeric_mlps=0, embeddings=2, dropout=0.5
+        layers=2, categorical_heads=4, numeric_heads=0, categorical_mlps=1, numeric_mlps=0, embeddings=2, dropout=0.2
     )
     recipe = dataclasses.replace(RECIPE, epochs=scale["entity epochs"], batch=32, learning_rate=0.01, seed=unit["seed"])
     model = TransformerProgram.train(training, config, recipe, vocabulary=words, context=20, name="entities")
