@@ -20,7 +20,7 @@ from explicate.data.language.sequence_tasks import TASKS
 from explicate.data.language.tagged import Tagged, digits_hidden, framed, split
 from explicate.glassbox.transformer_programs import RECIPE, TransformerProgram, TransformerProgramConfig
 from explicate.glassbox.transformer_programs.analysis import accuracy, circuit, failures, repair
-from explicate.glassbox.transformer_programs.program import encoded, tag_codes, tagged
+from explicate.glassbox.transformer_programs.program import tag_codes, tagged
 from explicate.models.tiny.encoder_tagger import encoder_tagger
 from explicate.models.tiny.training import train
 from explicate.reproductions.claims import Claim, Context
@@ -38,7 +38,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "examples": {"hist": 8000, "induction": 8000, "sort": 8000, "reverse": 8000, "double_hist": 8000},
         "epochs": {"hist": 150, "induction": 400, "sort": 150, "reverse": 150, "double_hist": 150},
-        "random": 1000, "induction seeds": 6, "sentences": 800, "entity epochs": 40, "demo epochs": 40,
+        "random": 1000, "induction seeds": 6, "sentences": 800, "entity epochs": 60, "demo epochs": 40,
     },
     "smoke": {
         "examples": {"hist": 600, "induction": 300, "sort": 300},
@@ -46,6 +46,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "random": 20, "induction seeds": 2, "sentences": 120, "entity epochs": 2, "demo epochs": 10,
     },
 }  # fmt: skip
+ENTITY_SEED = 10  # the shape was chosen on sentences of seed 0, so none of those is measured on
 INFORMATIVE = ("reverse", "double_hist")  # first seed only: what they show is how far small sizes carry
 
 
@@ -84,48 +85,24 @@ def _task(unit: dict[str, Any]) -> dict[str, Any]:
     recipe = dataclasses.replace(RECIPE, epochs=scale["epochs"][name], seed=unit["seed"])
     result, model = study_task(name, config, recipe, examples=scale["examples"][name], random_inputs=scale["random"])
     training, _, test = split(TASKS[name].examples(scale["examples"][name]), unit["seed"])
-    codes = encoded([row.tokens for row in training], model.vocabulary, model.context)
-    standard = _standard(training, test, codes, model.vocabulary, model.tags, model.context, model.config.causal)
+    standard = token_accuracy(_standard(model, training, test, batch=128), test)
     return {**dataclasses.asdict(result), "standard": standard}
 
 
-def _standard(
-    training: Sequence[Tagged],
-    test: Sequence[Tagged],
-    codes: Any,
-    words: tuple[str, ...],
-    tags: tuple[str, ...],
-    context: int,
-    causal: bool,
-) -> float:
-    """Token accuracy of a standard Transformer after a tenth of the steps."""
-    predicted = _standard_tags(training, test, codes, words, tags, context, causal, 10, 128)
-    return token_accuracy(predicted, test)
-
-
-def _standard_tags(
-    training: Sequence[Tagged],
-    test: Sequence[Tagged],
-    codes: Any,
-    words: tuple[str, ...],
-    tags: tuple[str, ...],
-    context: int,
-    causal: bool,
-    epochs: int,
-    batch: int,
-) -> Any:
+def _standard(model: TransformerProgram, training: Sequence[Tagged], test: Sequence[Tagged], batch: int) -> Any:
+    """Tags by a standard Transformer with the words, tags and view of a program's model, after ten epochs."""
     import torch
 
-    recipe = dataclasses.replace(RECIPE, epochs=epochs, batch=batch, learning_rate=2e-3)
-    labels = tag_codes([row.tags for row in training], tags, codes.shape[1])
+    codes, inputs = (model.program.encode([row.tokens for row in rows]) for rows in (training, test))
+    labels = tag_codes([row.tags for row in training], model.tags, codes.shape[1])
+    recipe = dataclasses.replace(RECIPE, epochs=10, batch=batch, learning_rate=2e-3)
+    sizes = len(model.vocabulary), len(model.tags), model.context
     module = train(
-        lambda: encoder_tagger(len(words), len(tags), context, causal=causal),
-        codes, labels, recipe, name="a standard Transformer",
-    )  # fmt: skip
-    inputs = encoded([row.tokens for row in test], words, context)
+        lambda: encoder_tagger(*sizes, causal=model.config.causal), codes, labels, recipe, name="a standard Transformer"
+    )
     with torch.no_grad():
         predicted = module(torch.as_tensor(inputs)).argmax(-1).numpy()
-    return tagged(predicted, inputs, tags, False)
+    return tagged(predicted, inputs, model.tags, False)
 
 
 def _repair(unit: dict[str, Any]) -> dict[str, Any]:
@@ -162,26 +139,29 @@ def _repair(unit: dict[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=2)
 def _sentences(scale: str, seed: int) -> tuple[list[Tagged], list[Tagged]]:
     count = SIZES[scale]["sentences"]
+    seed += ENTITY_SEED
     rows = [framed(digits_hidden(row)) for row in entity_sentences(count, seed)]
     held_out = [framed(digits_hidden(row)) for row in entity_sentences(max(50, count // 2), seed, late=True)]
     return rows, held_out
 
 
 def _entities(unit: dict[str, Any]) -> dict[str, Any]:
-    """Entities in sentences with names of several kinds, and with new names."""
+    """Entities in sentences with names of several kinds, and with new names.
+
+    The published dropout is 0.5, for 14,000 sentences of 10,000 words; these are 800 of 90.
+    """
     scale = SIZES[unit["scale"]]
     training, test = _sentences(unit["scale"], unit["seed"])
     words = known_words(training)
     config = TransformerProgramConfig(
-        categorical_heads=4, numeric_heads=0, categorical_mlps=1, numeric_mlps=0, embeddings=2, dropout=0.5
+        layers=2, categorical_heads=4, numeric_heads=0, categorical_mlps=1, numeric_mlps=0, embeddings=2, dropout=0.2
     )
     recipe = dataclasses.replace(RECIPE, epochs=scale["entity epochs"], batch=32, learning_rate=0.01, seed=unit["seed"])
     model = TransformerProgram.train(training, config, recipe, vocabulary=words, context=20, name="entities")
     inputs = [row.tokens for row in test]
     predicted = model.predict(inputs)
     exported = standalone(model)
-    codes = encoded([row.tokens for row in training], words, 20)
-    standard = _standard_tags(training, test, codes, words, model.tags, 20, False, 10, 32)
+    standard = _standard(model, training, test, batch=32)
     return {
         "program": entity_f1(predicted, test),
         "unigram": entity_f1(looked_up(unigram_table(training), test), test)["f1"],
