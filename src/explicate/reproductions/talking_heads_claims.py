@@ -195,10 +195,11 @@ def _heads(units: Sequence[Any], compositions: Any) -> list[Claim]:
 
 def _lists(record: Any) -> list[Claim]:
     claims = []
-    for length, one in record.items():
-        if length in ("3", "5") or len(record) == 1:
+    lengths = {name: one for name, one in record.items() if name.isdigit()}
+    for length, one in lengths.items():
+        if length in ("3", "5") or len(lengths) == 1:
             value, low, high = one["restricted"]
-            listed = "; ".join(f"{n}: {each['restricted'][0]:.3f}" for n, each in record.items())
+            listed = "; ".join(f"{n}: {each['restricted'][0]:.3f}" for n, each in lengths.items())
             shares = ", ".join(f"{share:.2f}" for share in one["by target"])
             claims.append(
                 Claim(
