@@ -1,8 +1,8 @@
 """Transformer Programs (arXiv 2306.01128): tasks learned, programs that are their models, a repair by hand, entities.
 
 Sizes are cut to what one core does in a quarter of an hour: fewer examples and epochs than the published 20,000 and 250
-(500 for induction, whose batch is 128 here), and two layers for sort. The data of a task are the same for all seeds; seeds are of the weights,
-the noise and the split.
+(500 for induction, whose batch is 128 here, not 512), and two layers for sort. The data of a task are the same for all
+seeds; seeds are of the weights, the noise and the split.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
         [{**unit, "scale": context.scale} for unit in units],
         context.folder / f"transformer-programs-{context.scale}",
         name=f"transformer-programs-{context.scale}",
-        spec={"sizes": scale, "shapes": SHAPES, "version": 1},
+        spec={"sizes": scale, "shapes": SHAPES, "batch": BATCH, "version": 1},
         workers=context.workers,
         backend=context.backend,  # type: ignore[arg-type]
     )
