@@ -3,7 +3,7 @@
 `glassbox/transformer-programs 10,000 inputs, ...`: seconds of the plain Python file, over those of the network that it
 was converted from (in batches, double precision); and of the same program in numpy, over the network's. The programs
 have random weights, which take as long as trained ones.
-`glassbox/transformer-programs training ...`: processor seconds of a training step of batch 512, times the steps of the
+`glassbox/transformer-programs training ...`: processor seconds of a training step, times the steps of the
 reproduction at full scale, over 300 (three seeds in a quarter of an hour); beside it what the published number of steps
 would take with this shape.
 
@@ -26,7 +26,7 @@ from explicate.benchmarks.rasp.study import TIMED, standalone
 from explicate.data.language.sequence_tasks import TASKS
 from explicate.glassbox.transformer_programs import TransformerProgram, TransformerProgramConfig
 from explicate.models.tiny.programs.module import ProgramModule
-from explicate.reproductions.transformer_programs import SHAPES, SIZES
+from explicate.reproductions.transformer_programs import BATCH, SHAPES, SIZES
 
 NAMES = ("hist", "induction", "sort")
 PUBLISHED = {"hist": 8000, "induction": 16_000, "sort": 8000}  # steps
@@ -80,7 +80,8 @@ def running(name: str) -> None:
 def training(name: str) -> None:
     """One step, and what the page's number of steps would take."""
     model = untrained(name)
-    rows = TASKS[name].examples(512)
+    batch = BATCH.get(name, 512)
+    rows = TASKS[name].examples(batch)
     module = model.module.train()
     codes = torch.as_tensor(model.program.encode([row.tokens for row in rows]))
     optimiser = torch.optim.Adam(module.parameters(), 0.05)
@@ -94,7 +95,9 @@ def training(name: str) -> None:
         step()
     seconds = statistics.median(timed(step, time.process_time) for _ in range(ROUNDS))
     full = SIZES["full"]
-    steps = full["epochs"][name] * math.ceil(0.81 * full["examples"][name] / 512)  # 81 % of the examples are trained on
+    steps = full["epochs"][name] * math.ceil(
+        0.81 * full["examples"][name] / batch
+    )  # 81 % of the examples are trained on
     whole, published = seconds * steps, seconds * PUBLISHED[name]
     report(f"training {name}, processor s", whole, None, whole / BUDGET, 1.0, ROUNDS, steps=steps, published=published)
 
