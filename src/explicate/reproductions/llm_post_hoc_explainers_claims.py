@@ -151,15 +151,29 @@ def _gaps(networks: Sequence[dict[str, Any]]) -> list[Claim]:
             )
         value = min(scores) if scores else None  # all rows unsolvable
         names = ("correlation", "random", "Grad", "LIME-1000", "SHAP", "GradxInput")
-        means = {name: float(_values(networks, name, measure).mean()) for name in names}
+        means = {name: float(np.mean(_on_solvable(networks, name, measure))) for name in names}
         accuracy = ", ".join(f"{one['table']} {one['accuracy']:.3f}" for one in networks if one["seed"] == 0)
         found.append(
             Claim(f"On networks the rule's ranking has a better {label} than a random one",
                   f"difference of {label}-AUC(3) in standard errors, "
                   "paired by row, lowest of all networks", None, value, chance=0.0, bar="> 2",
-                  met=None if value is None else value > 2, note=f"{'; '.join(parts)}. Means over all "
-                  f"networks: {_shown(means)}; test accuracy: {accuracy}; {_excluded(networks, 'correlation')}")
+                  met=None if value is None else value > 2, note=f"{'; '.join(parts)}. Means over the "
+                  f"rows that the rule could be asked about: {_shown(means)}; test accuracy: {accuracy}; "
+                  f"{_excluded(networks, 'correlation')}")
         )  # fmt: skip
+    return found
+
+
+def _on_solvable(units: Sequence[dict[str, Any]], method: str, measure: str) -> list[float]:
+    """A method's values on the rows that the rule has a ranking for, so that means are of the same rows."""
+    found = []
+    for one in units:
+        methods = one["methods"]
+        if measure not in methods["correlation"] or measure not in methods[method]:
+            continue
+        asked = set(methods["correlation"]["instances"])
+        pairs = zip(methods[method]["instances"], methods[method][measure], strict=True)
+        found += [value for instance, value in pairs if instance in asked]
     return found
 
 
