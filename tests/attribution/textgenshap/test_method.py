@@ -62,6 +62,8 @@ def test_texts_without_headers_are_lines_or_sentences():
     single = DocumentPrompt.read("One is here. Two is there. Where is one?")
     assert [single.text[a:b] for a, b in single.documents] == ["One is here. ", "Two is there. "]
     assert DocumentPrompt.read("The sea").documents == ((0, 7),)
+    several = DocumentPrompt.read("Document [1] (Title: a) One\nis here.\nQuestion: Where?")
+    assert [several.text[a:b] for a, b in several.documents] == ["Document [1] (Title: a) One\nis here.\n"]
 
 
 def test_slicing_counts_documents_anew(codes):
