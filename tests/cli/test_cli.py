@@ -184,6 +184,20 @@ def test_the_catalogue_lists_all_63(folder):
         assert all(text and not text.startswith("None") for text in listed.values()), listed
 
 
+def test_readable_models_are_listed_and_recommended(folder):
+    said = json.loads(explicate(folder, "systems", "--glassbox", "--json").stdout)
+    assert {one["perspective"] for one in said["glassboxes"]} == {
+        "attribution", "function", "concept", "prototype", "rule"
+    }  # fmt: skip
+    assert "pace" in said["post_hoc"]
+    shown = explicate(folder, "systems", "--modality", "image", "--need", "interventions").stdout
+    assert shown.startswith("1. concept-bottleneck (concept)")
+    assert "does not meet: interventions" in shown
+    wrong = explicate(folder, "systems", "--modality", "video")
+    assert wrong.returncode == 2
+    assert "there are tabular, image, text" in wrong.stderr
+
+
 def test_help_names_every_command(folder):
     shown = explicate(folder, "--help").stdout
     for command in ("demo", "explain", "compare", "evaluate", "reproduce", "systems", "rerun", "serve-model"):

@@ -105,6 +105,7 @@ def test_built_systems() -> None:
         "explanation-disparities",
         "smooth-gradcampp",
         "fold-se",
+        "transformer-programs",
         "explanatory-learning",
         "concept-depth",
         "talking-heads",

@@ -99,6 +99,14 @@ def test_a_division_keeps_away_from_zero_and_counts_it():
     assert guards.rows == 2
 
 
+def test_rows_beyond_a_guard_are_counted():
+    x = np.random.default_rng(0).uniform(-1, 1, (30, 2))
+    model = EquationRegressor(**TINY).fit(x, x[:, 0])
+    model.formula_ = Formula(("y = log(x0)",), ("x0", "x1"))
+    with pytest.warns(UserWarning, match=f"left its guarded range in {(x[:, 0] < 1e-3).sum()} of 30 rows"):
+        assert np.isfinite(model.predict(x)).all()
+
+
 def test_the_choice_looks_at_validation_errors_and_sizes_only():
     made, rng = design(), np.random.default_rng(0)
     dense, sparse = random_candidate(made, rng, sparse=0.0), random_candidate(made, rng, sparse=0.9)
