@@ -350,3 +350,14 @@ def test_an_unpaired_difference_resamples_clusters_whole():
     assert tight.high - tight.low > 3 * (loose.high - loose.low)
     with pytest.raises(InputError, match="cluster labels"):
         unpaired_difference(one, two, clusters=(names[1:], names))
+
+
+def test_resampling_by_kinds_is_the_bootstrap_of_single_values() -> None:
+    """Of n values 0 and 1 the resampled means are binomial: with n = 20,000 the quantiles have a closed form."""
+    values = (np.arange(20_000) % 5 == 0).astype(float)
+    found = bootstrap_interval(values, resamples=20_000)
+    exact = stats.binom.ppf([0.025, 0.975], len(values), 0.2) / len(values)
+    assert [found.low, found.high] == pytest.approx(exact, abs=2e-4)
+    strata = (np.arange(20_000) >= 10_000).astype(int)
+    within = bootstrap_interval(strata.astype(float), strata=strata.tolist(), resamples=100)
+    assert within.low == within.high == 0.5  # each stratum holds one value alone

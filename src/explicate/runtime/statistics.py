@@ -25,6 +25,7 @@ Statistic = Callable[[Floats], float]
 FEW_CLUSTERS = 10
 FEW_VALUES = 30
 BLOCK = 1 << 22  # numbers held at once while resampling
+MANY, ALIKE = 10_000, 256  # so many clusters of so few kinds are drawn by how many there are of each kind
 
 
 @dataclass(frozen=True)
@@ -406,6 +407,13 @@ def _resampled_means(
     sizes = np.array([len(rows) for rows in members], dtype=float)
     totals, counts = np.zeros(resamples), np.zeros(resamples)
     for group in groups:
+        if len(group) >= MANY:
+            kinds, alike = np.unique(np.stack([sums[group], sizes[group]], axis=1), axis=0, return_counts=True)
+            if len(kinds) <= ALIKE:  # the same distribution, at a cost that does not grow with n
+                many = rng.multinomial(len(group), alike / len(group), size=resamples)
+                totals += many @ kinds[:, 0]
+                counts += many @ kinds[:, 1]
+                continue
         step = max(1, BLOCK // len(group))
         for start in range(0, resamples, step):
             stop = min(start + step, resamples)
