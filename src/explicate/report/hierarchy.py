@@ -12,7 +12,7 @@ from explicate.attribution.textgenshap.result import HierarchicalAttribution
 from explicate.core.registry import register
 from explicate.report.document import Figure, Part, Report, Section
 from explicate.report.fragments import origin
-from explicate.report.pictures import LOWERS, RAISES, bare, blend, new_axes
+from explicate.report.pictures import LOWERS, RAISES, bare, blend, new_axes, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,7 +143,7 @@ def _documents(explanation: HierarchicalAttribution, sample: int, output: int) -
     found = []
     for place in np.flatnonzero(level == 1).tolist():
         number = f'<span class="number">{values[place]:+.3f} ± {errors[place]:.3f}</span>'
-        head = html.escape(_short(str(text[place]).strip())) or "(no text)"
+        head = html.escape(shortened(str(text[place]).strip(), 110)) or "(no text)"
         if (parent == place).any():
             found.append(
                 f"<details open><summary {shade(place)}>{number}{head}</summary>"
@@ -171,7 +171,7 @@ def bars(explanation: HierarchicalAttribution, sample: int = 0, most: int = 25, 
     begin = data["piece_begin"].values[sample]
     shown = sorted(order, key=lambda place: (begin[place], level[place]))
     labels = [
-        "    " * (int(level[place]) - 1) + _short(str(data["piece_text"].values[sample, place]).strip(), 48)
+        "    " * (int(level[place]) - 1) + shortened(str(data["piece_text"].values[sample, place]).strip(), 48)
         for place in shown
     ]
     ax = ax or new_axes(width=9.0, height=1.0 + 0.27 * len(shown))
@@ -199,14 +199,14 @@ def hierarchy_report(explanation: HierarchicalAttribution, command: str = "") ->
         ranked = explanation.rerank(sample=sample)[:3]
         values, pieces = explanation.values_of(1, sample=sample), explanation.pieces(1, sample)
         texts = data["piece_text"].values[sample]
-        finding = "; ".join(f"{_short(str(texts[pieces[d]]).strip(), 70)} ({values[d]:+.2f})" for d in ranked)
+        finding = "; ".join(f"{shortened(str(texts[pieces[d]]).strip(), 70)} ({values[d]:+.2f})" for d in ranked)
         outputs = ", ".join(f"{name or '(nothing)'} ({count})" for name, count in explanation.outputs(sample).items())
         card = {
             "written": str(data["written"].values[sample]),
             "explained": str(data["target_name"].values[sample]),
             "masking": str(data.attrs["masking"]),
             "attention": str(data.attrs["attention"]),
-            "outputs seen": _short(outputs, 400),
+            "outputs seen": shortened(outputs, 400),
         }
         for cost in (one for one in explanation.cost if one["sample"] == sample):
             spent = f"{cost['draws']} draws, {cost['coalitions']} coalitions, {cost['seconds']:.1f} s"
@@ -221,11 +221,7 @@ def hierarchy_report(explanation: HierarchicalAttribution, command: str = "") ->
                 else []
             ),
         ]
-        title = _short(str(data["target_name"].values[sample])) or f"prompt {sample + 1}"
+        title = shortened(str(data["target_name"].values[sample]), 110) or f"prompt {sample + 1}"
         sections.append(Section(title, card, [f"Most important: {finding}"], [Part("Evidence", (), [figure])], beliefs))
     introduction = "Which documents, sentences and words made the model write its answer."
     return Report(f"{explanation.provenance.model}: where its answer comes from", introduction, sections, command)
-
-
-def _short(text: str, width: int = 110) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"

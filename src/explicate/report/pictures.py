@@ -346,6 +346,11 @@ def _colour(value: float) -> str:
     return RAISES if value > 0 else LOWERS if value < 0 else NEUTRAL
 
 
+def shortened(text: str, width: int) -> str:
+    """A text that fits beside a picture: cut, with an ellipsis, where it is longer than `width`."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
 def blend(colour: str, share: float) -> str:
     """`colour` over white; at most 0.75 of it, so that black text stays readable."""
     share = 0.75 * float(np.clip(share, 0, 1))

@@ -11,7 +11,7 @@ from explicate.core.registry import register
 from explicate.errors import InputError
 from explicate.glassbox.kinds import FormulaExplanation, Prototypes, ShapeCurves
 from explicate.report.fragments import origin, picture
-from explicate.report.pictures import NEUTRAL, RAISES, bare, blend, new_axes
+from explicate.report.pictures import NEUTRAL, RAISES, bare, blend, new_axes, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ def shape_curves(explanation: ShapeCurves, term: str | None = None, output: int 
     if int(data["term_column2"].values[place]) >= 0:
         _pair(explanation, own, values, ax)
     elif str(data["column_kind"].values[data["term_column"].values[place]]) == "categorical":
-        words = [str(word) for word in data["point_text"].values[own]]
+        words = [shortened(str(word), 24) for word in data["point_text"].values[own]]
         ax.bar(range(len(words)), values, yerr=spread, color=blend(RAISES, 0.6), ecolor="black")
         ax.set_xticks(range(len(words)), words, rotation=60, ha="right", fontsize=7)
     else:

@@ -11,7 +11,7 @@ from explicate.core.kinds import Rules
 from explicate.core.registry import register
 from explicate.errors import InputError
 from explicate.report.fragments import origin
-from explicate.report.pictures import RAISES, bare, blend, new_axes
+from explicate.report.pictures import RAISES, bare, blend, new_axes, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ def coverage(explanation: Rules, most: int = 20, ax: Axes | None = None) -> Axes
     places = np.arange(len(shown))
     ax.barh(places, counts, color=blend(RAISES, 0.3), height=0.6)
     ax.barh(places, counts * shares[shown], color=RAISES, height=0.6)
-    ax.set_yticks(places, [_short(explanation.texts[place]) for place in shown])
+    ax.set_yticks(places, [shortened(explanation.texts[place], 60) for place in shown])
     ax.invert_yaxis()
     ax.set_xlabel("training cases that the rule holds for; strong: those it is right for")
     return bare(ax)
@@ -56,7 +56,3 @@ def listed(explanation: Rules, most: int = 10) -> str:
     proofs = data["proof"].values[:most] if "proof" in data else np.empty(0)
     body = "".join(f"<pre>{html.escape(str(proof))}</pre>" for proof in proofs)
     return f'<div class="explanation"><table>{"".join(lines)}</table>{body}{origin(explanation)}</div>'
-
-
-def _short(text: str, width: int = 60) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"

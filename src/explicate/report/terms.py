@@ -10,7 +10,7 @@ import numpy as np
 from explicate.core.kinds import Terms
 from explicate.core.registry import register
 from explicate.report.fragments import origin, picture
-from explicate.report.pictures import LOWERS, NEUTRAL, RAISES, bare, new_axes
+from explicate.report.pictures import LOWERS, NEUTRAL, RAISES, bare, new_axes, shortened
 from explicate.report.profiles import COLOURS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def weights(explanation: Terms, most: int = 20, ax: Axes | None = None) -> Axes:
         colours = [RAISES if value > 0 else LOWERS for value in own] if len(outputs) == 1 else COLOURS[output % 8]
         shift = (output - (len(outputs) - 1) / 2) * height
         ax.barh(places + shift, own, height=height * 0.9, color=colours, label=name)
-    ax.set_yticks(places, [_short(names[place]) for place in order], fontsize=8)
+    ax.set_yticks(places, [shortened(names[place], 46) for place in order], fontsize=8)
     ax.invert_yaxis()
     ax.axvline(0, color=NEUTRAL, linewidth=0.8)
     left = len(names) - len(order)
@@ -65,7 +65,3 @@ def term_table(explanation: Terms) -> str:
     lines = [f"<tr><th>{html.escape(name)}</th>{''.join(f'<td>{x:+.3f}</td>' for x in own)}</tr>" for name, own in rows]
     table = f"<table><tr><th>term</th>{head}</tr>{''.join(lines)}</table>"
     return f'<details><summary>All {len(values)} terms</summary><div class="scroll">{table}</div></details>'
-
-
-def _short(text: str, width: int = 46) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"

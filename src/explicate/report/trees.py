@@ -10,7 +10,7 @@ import numpy as np
 from explicate.core.kinds import Rules
 from explicate.core.registry import register
 from explicate.errors import InputError
-from explicate.report.pictures import LOWERS, NEUTRAL, RAISES, blend, new_axes
+from explicate.report.pictures import LOWERS, NEUTRAL, RAISES, blend, new_axes, shortened
 from explicate.report.profiles import COLOURS
 
 if TYPE_CHECKING:
@@ -127,8 +127,4 @@ def _leaf(ax: Axes, explanation: Rules, rule: int, depth: int, height: float, la
 def _question(test: Test) -> str:
     column, operator, number, text = test
     value = (text or "missing") if operator == "==" else f"{number:,.6g}"
-    return f"{_short(column)}\n{'is ' if operator == '==' else '≤ '}{_short(value)}?"
-
-
-def _short(text: str, width: int = 24) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+    return f"{shortened(column, 24)}\n{'is ' if operator == '==' else '≤ '}{shortened(value, 24)}?"
