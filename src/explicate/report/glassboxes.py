@@ -145,7 +145,7 @@ def rule_list(explanation: Rules) -> str:
 
 
 def _overview(comparisons: Sequence[GlassBoxComparison]) -> Section:
-    heads = [Cell("table"), Cell("rows"), Cell("best black box"), Cell("best readable model"), Cell("to read"),
+    heads = [Cell("table"), Cell("rows"), Cell("best black box"), Cell("best readable model"),
              Cell("difference, points", hint="readable less black box, paired 95 % interval"),
              Cell("may be chance?")]  # fmt: skip
     rows, lines = [], []
@@ -160,7 +160,7 @@ def _overview(comparisons: Sequence[GlassBoxComparison]) -> Section:
         rows.append([
             Cell(one.table.name), Cell(f"{len(one.table):,}"),
             Cell(f"{best.model} {percent(best.values[one.by].value)}"),
-            Cell(f"{own.model} {percent(own.values[one.by].value)}"), Cell(own.length),
+            Cell(f"{own.model} {percent(own.values[one.by].value)}", hint=own.length),
             Cell(f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"),
             Cell(answer, "best" if answer != "no" else "bad"),
         ])  # fmt: skip

@@ -70,7 +70,7 @@ def _taken(comparison: GlassBoxComparison, one: Standing) -> str:
 def _lost(comparison: GlassBoxComparison, one: Standing) -> str:
     best, by = comparison.reference, comparison.by
     gap = one.behind[by]
-    cost = f"{points(gap)} against {best.model}"
+    cost = f"{-100 * gap.value:.1f} points [{-100 * gap.high:.1f}, {-100 * gap.low:.1f}] against {best.model}"
     if by == "accuracy":
         cost += f": of 1,000 decisions about {-1000 * gap.value:.0f} more are wrong"
     return (
@@ -92,8 +92,8 @@ def _by_other_measures(one: Standing, best: Standing, by: Measure) -> list[str]:
         gap = one.behind.get(measure)
         if measure == by or gap is None or not gap.excludes_zero:
             continue
-        side = "behind" if gap.value < 0 else "ahead"
-        lines.append(f"By {measure} ({WORDS[measure]}), {one.model} is {side} of {best.model}: {points(gap)}.")
+        side = "behind" if gap.value < 0 else "ahead of"
+        lines.append(f"By {measure} ({WORDS[measure]}), {one.model} is {side} {best.model}: {points(gap)}.")
     return lines
 
 
