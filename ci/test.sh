@@ -17,7 +17,8 @@ python3 -m venv "$clean/venv"
 (cd "$clean" && venv/bin/python "$OLDPWD/ci/smoke.py" && venv/bin/explicate systems >/dev/null)
 
 echo "== documentation"
-$bin/mkdocs build --strict --quiet
+pages=$(mktemp)
+$bin/mkdocs build --strict >"$pages" 2>&1 || { cat "$pages"; exit 1; }  # quietly, warnings would not count
 
 echo "== tests"
 threads=${OMP_NUM_THREADS:-1}

@@ -27,6 +27,9 @@ def explain(
 ) -> Any:
     """Explain why `model` gives the scores that it gives for `inputs`; or, in words, why it gives its answers.
 
+    Methods that explain in words ("self-refine") take a chat model, or text that names one, and items with choices;
+    they give a `Narrative`.
+
     Parameters
     ----------
     model : a handle (`TabularModel`, `VisionModel`, `LanguageModel`, the zoo's), or text that `load_model` understands.
@@ -36,9 +39,6 @@ def explain(
     target : output index, name or `Contrast`; default: the highest score of each input.
     seed : all randomness comes from it.
     parameters : fields of the method, when it is given by name.
-
-    Methods that explain in words ("self-refine") take a chat model, or text that names one, and items with choices;
-    they give a `Narrative`.
     """
     narrator = _narrator(method, parameters)
     if narrator is not None:

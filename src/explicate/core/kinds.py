@@ -157,7 +157,7 @@ class Circuit(Explanation):
 
 
 class Effects(Explanation):
-    """What intervening at each place of a model does: `effect` (sample, [part,] layer, [head,] [position]).
+    """What intervening at each place of a model does: `effect`, of `(sample, [part,] layer, [head,] [position])`.
 
     Variables
     ---------
