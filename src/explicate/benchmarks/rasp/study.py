@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from explicate.benchmarks.rasp.scoring import asked_accuracy, most_frequent_tag, token_accuracy
@@ -95,10 +98,15 @@ def study_task(
 
 
 def standalone(model: TransformerProgram) -> Callable[[Sequence[str]], list[Any]]:
-    """The `run` of the exported file: its text is executed with nothing around it."""
-    space: dict[str, Any] = {"__name__": "program"}
-    exec(compile(model.to_python(), "program.py", "exec"), space)
-    run: Callable[[Sequence[str]], list[Any]] = space["run"]
+    """The `run` of the exported file, imported as a user would: with nothing of the model around it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = model.program.save(Path(folder) / "program.py")
+        found = importlib.util.spec_from_file_location("program", path)
+        assert found is not None
+        assert found.loader is not None
+        program = importlib.util.module_from_spec(found)
+        found.loader.exec_module(program)
+    run: Callable[[Sequence[str]], list[Any]] = program.run
     return run
 
 
