@@ -59,7 +59,7 @@ from explicate.models.tiny.binding_corpora import (
 from explicate.models.tiny.binding_start import BindingStart
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.language import DecoderRecipe, train_decoder
-from explicate.models.tiny.repeated_tokens import RepeatedTokens
+from explicate.models.tiny.repeated_tokens import INDUCTION, trained_to_copy
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.entity_tracking_claims import claims_of
 from explicate.runtime.runner import run
@@ -68,7 +68,6 @@ from explicate.runtime.seeds import generator
 BOXES = 7
 MODELS = ("base", "A", "B", "C")
 POSITIONS = {"last": "last", "query label": "query_label", "first mention": "first_mention"}
-COPIES = RepeatedTokens(64, 24, shortest=8)
 AFTER = 8  # tokens of the second half that are said; the next is asked for
 THRESHOLDS = (-1.0, 0.0, 0.005, 0.01, 0.02, 0.05)
 SIZES: dict[str, dict[str, Any]] = {
@@ -408,10 +407,9 @@ def _knockout(unit: dict[str, Any]) -> dict[str, Any]:
 def _induction(unit: dict[str, Any]) -> dict[str, Any]:
     """The two attention-only layers of `talking_heads`: path patching must name the head before the one that copies."""
     steps = SIZES[unit["scale"]]["induction"]
-    recipe = DecoderRecipe(steps=steps, batch=32, learning_rate=2e-3, warmup=100, seed=unit["seed"])
-    model = train_decoder(COPIES.attention_only(), COPIES, recipe, name="induction").model
+    model = trained_to_copy(steps, unit["seed"]).model
     rng = generator(unit["seed"], "induction")
-    ids, other = (COPIES.longest_alone.batch(rng, 64).ids[:, : COPIES.half + AFTER] for _ in range(2))
+    ids, other = (INDUCTION.longest_alone.batch(rng, 64).ids[:, : INDUCTION.half + AFTER] for _ in range(2))
     answers = ids[:, AFTER].tolist()  # what followed the last token where it stood before
     direct = patch_paths(model, ids, other, target=answers, metric="probability")
     reader = next(site for site in direct.strongest(8, sign=-1) if site.layer == 1)

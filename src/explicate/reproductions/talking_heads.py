@@ -39,9 +39,8 @@ from explicate.mechanisms.channels.induction import induction_heads, losses_of_h
 from explicate.mechanisms.path_patching import patch_paths
 from explicate.mechanisms.weights import HeadWeights, Reading, component_scores, composition_scores
 from explicate.models import zoo
-from explicate.models.tiny.language import DecoderRecipe, train_decoder
 from explicate.models.tiny.planted_channel import planted_channel
-from explicate.models.tiny.repeated_tokens import RepeatedTokens
+from explicate.models.tiny.repeated_tokens import INDUCTION, trained_to_copy
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.talking_heads_claims import all_claims
 from explicate.runtime.runner import run
@@ -59,7 +58,6 @@ SIZES: dict[str, dict[str, Any]] = {
         "crowding": (), "edit": 2, "tokens": 60, "repeated": 2,
     },
 }  # fmt: skip
-INDUCTION = RepeatedTokens(64, 24, shortest=8)
 INHIBITORS, DIMENSIONS = 2, 3
 REMOVED = 5  # components taken out of the trained pair, of 32
 
@@ -131,8 +129,7 @@ def _planted(unit: dict[str, Any]) -> dict[str, Any]:
 def _trained(unit: dict[str, Any]) -> dict[str, Any]:
     """Previous-token and induction heads of two trained layers, their composition, and what removal costs."""
     sizes = SIZES[unit["scale"]]
-    recipe = DecoderRecipe(steps=sizes["steps"], batch=32, learning_rate=2e-3, warmup=100, seed=unit["seed"])
-    model = train_decoder(INDUCTION.attention_only(), INDUCTION, recipe, name="induction").model
+    model = trained_to_copy(sizes["steps"], unit["seed"]).model
     ids = INDUCTION.longest_alone.batch(generator(unit["seed"], "held-out sequences"), sizes["sequences"]).ids
     looked = induction_heads(model, ids)
     source, destination = int(looked.previous[0].argmax()), int(looked.induction[1].argmax())

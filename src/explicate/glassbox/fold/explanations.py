@@ -17,6 +17,7 @@ from explicate.glassbox.fold.program import Program
 from explicate.glassbox.fold.proofs import Attempt, Proof, prove
 from explicate.glassbox.fold.rules import Literal
 from explicate.glassbox.fold.wording import clause_text
+from explicate.glassbox.kinds import texts
 
 _TAGS = {True: 1, False: 0, None: -1}
 
@@ -28,25 +29,25 @@ def program_dataset(program: Program, labels: Array) -> xr.Dataset:
     exceptions = [(place, name) for place, clause in enumerate(clauses) for name in clause.exceptions]
     heads = [-1 if clause.head is None else program.classes.index(clause.head) for clause in clauses]
     variables: dict[str, Any] = {
-        "clause": ("rule", _texts(clause.name for clause in clauses)),
+        "clause": ("rule", texts(clause.name for clause in clauses)),
         "head": ("rule", np.array(heads, dtype=np.int64)),
         "literal_rule": ("literal", np.array([place for place, _ in literals], dtype=np.int64)),
-        "literal_column": ("literal", _texts(literal.column for _, literal in literals)),
-        "literal_operator": ("literal", _texts(literal.operator for _, literal in literals)),
+        "literal_column": ("literal", texts(literal.column for _, literal in literals)),
+        "literal_operator": ("literal", texts(literal.operator for _, literal in literals)),
         "literal_number": ("literal", np.array([_number(literal.value) for _, literal in literals], dtype=float)),
-        "literal_text": ("literal", _texts(_text(literal.value) for _, literal in literals)),
+        "literal_text": ("literal", texts(_text(literal.value) for _, literal in literals)),
         "exception_rule": ("exception", np.array([place for place, _ in exceptions], dtype=np.int64)),
-        "exception_clause": ("exception", _texts(name for _, name in exceptions)),
-        "column_kind": ("column", _texts(program.kinds.values())),
+        "exception_clause": ("exception", texts(name for _, name in exceptions)),
+        "column_kind": ("column", texts(program.kinds.values())),
     }
     if program.covered:
         covered, correct = np.array(program.covered, dtype=np.int64), np.array(program.correct, dtype=float)
         shares = np.divide(correct, covered, out=np.full(len(covered), np.nan), where=(correct >= 0) & (covered > 0))
         variables |= {"coverage": ("rule", covered), "precision": ("rule", shares)}
     coordinates = {
-        "rule": _texts(clause_text(clause, program.target, program.kinds, program.comparison) for clause in clauses),
-        "label": _texts(labels) if labels.dtype.kind in "OUST" else labels,
-        "column": _texts(program.kinds),
+        "rule": texts(clause_text(clause, program.target, program.kinds, program.comparison) for clause in clauses),
+        "label": texts(labels) if labels.dtype.kind in "OUST" else labels,
+        "column": texts(program.kinds),
     }
     facts = {
         "comparison": program.comparison,
@@ -67,12 +68,12 @@ def cases_dataset(program: Program, labels: Array, cells: AnyCells) -> xr.Datase
     decision = program.decide(cells)
     return data.assign(
         input_number=(("sample", "column"), np.array([[_number(c) for c in row] for row in rows]).reshape(shape)),
-        input_text=(("sample", "column"), _texts(_text(c) for row in rows for c in row).reshape(shape)),
+        input_text=(("sample", "column"), texts(_text(c) for row in rows for c in row).reshape(shape)),
         decision=("sample", decision),
         prediction=("sample", program.outcomes[decision]),
         holds=(("sample", "literal"), _stacked([one for one, _ in tags], data.sizes["literal"])),
         fires=(("sample", "rule"), _stacked([one for _, one in tags], data.sizes["rule"])),
-        proof=("sample", _texts(map(str, proofs))),
+        proof=("sample", texts(map(str, proofs))),
     )
 
 
@@ -157,13 +158,6 @@ def _tag(attempt: Attempt, fires: dict[str, int], holds: dict[str, list[int]]) -
 
 def _stacked(rows: list[Array], width: int) -> Array:
     return np.array(rows, dtype=np.int8).reshape(len(rows), width)
-
-
-def _texts(values: Any) -> Array:
-    found = [str(value) for value in values]
-    array = np.empty(len(found), dtype=object)
-    array[:] = found
-    return array
 
 
 def _number(value: float | str) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from explicate.errors import InputError
 from explicate.models.language.tokens import ABSENT
 from explicate.models.tiny.decoder import Decoder
-from explicate.models.tiny.language import Sequences
+from explicate.models.tiny.language import DecoderRecipe, Sequences, Trained, train_decoder
 
 
 @dataclass(frozen=True)
@@ -61,3 +61,12 @@ class RepeatedTokens:
         return Decoder(
             self.words, layers=layers, width=width, heads=heads, mlp_width=0, positions="learned", context=2 * self.half
         )
+
+
+INDUCTION = RepeatedTokens(64, 24, shortest=8)
+
+
+def trained_to_copy(steps: int, seed: int) -> Trained:
+    """Two attention-only layers trained on `INDUCTION`; once for each number of steps and seed, then from the cache."""
+    recipe = DecoderRecipe(steps=steps, batch=32, learning_rate=2e-3, warmup=100, seed=seed)
+    return train_decoder(INDUCTION.attention_only(), INDUCTION, recipe, name="induction")
