@@ -58,7 +58,7 @@ from explicate.reproductions.attnattrib_claims import (
     planted_claims,
 )
 from explicate.reproductions.claims import Claim, Context
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -77,24 +77,15 @@ def reproduce(context: Context) -> Sequence[Claim]:
     """The page's run on SmolLM2 and its check on a model with a known solution."""
     scale, seeds = context.scale, list(context.seeds)
     parts = ("planted", "circuit", "attribution", "following")
-    units = [{"part": part, "scale": scale, "seed": seed} for part in parts for seed in seeds]
-    units.append({"part": "cost", "scale": scale, "seed": seeds[0]})
-    done = run(
-        _work,
-        units,
-        context.folder / f"attnattrib-{scale}",
-        name=f"attnattrib-{scale}",
-        spec={"sizes": SIZES[scale], "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    found = {part: done.records[i * len(seeds) : (i + 1) * len(seeds)] for i, part in enumerate(parts)}
+    units = [{"part": part, "seed": seed} for part in parts for seed in seeds]
+    units.append({"part": "cost", "seed": seeds[0]})
+    found = by_part(measured(context, "attnattrib", _work, units, SIZES[scale]))
     return [
         *circuit_claims(found["circuit"]),
         *attribution_claims(found["attribution"]),
         *planted_claims(found["planted"]),
         *following_claims(found["following"]),
-        *cost_claims(done.records[-1]),
+        *cost_claims(found["cost"][0]),
     ]
 
 

@@ -43,7 +43,7 @@ from explicate.models.tiny.planted_channel import planted_channel
 from explicate.models.tiny.repeated_tokens import INDUCTION, trained_to_copy
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.talking_heads_claims import all_claims
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -64,38 +64,22 @@ REMOVED = 5  # components taken out of the trained pair, of 32
 
 def reproduce(context: Context) -> Sequence[Claim]:
     """Bars (a), (b) and (c) of the system's page; the heads that the first run names are given to the second."""
-    scale, seeds = context.scale, list(context.seeds[:1] if context.smoke else context.seeds)
+    seeds = list(context.seeds[:1] if context.smoke else context.seeds)
     first = [{"part": "planted", "seed": seed, "kind": kind} for seed in seeds for kind in ("q", "k", "v")]
-    first += [{"part": "trained", "seed": seed, "scale": scale} for seed in seeds]
-    first += [{"part": "named", "seed": seed, "scale": scale} for seed in seeds]
+    first += [{"part": part, "seed": seed} for part in ("trained", "named") for seed in seeds]
     found = _run(context, "heads", first)
-    named = {unit["seed"]: record for unit, record in zip(first, found, strict=True) if unit["part"] == "named"}
+    named = {one["seed"]: one for one in found if one["part"] == "named"}
     heads = {key: named[seeds[0]][key] for key in ("movers", "inhibitors", "chosen")}
-    second = [{"part": "steering", "seed": seed, "scale": scale, **heads} for seed in seeds]
-    second += [{"part": "edit", "seed": seed, "scale": scale, **heads} for seed in seeds]
-    second += [{"part": part, "seed": seeds[0], "scale": scale, **heads}
+    second = [{"part": part, "seed": seed, **heads} for part in ("steering", "edit") for seed in seeds]
+    second += [{"part": part, "seed": seeds[0], **heads}
                for part in ("compositions", "lists", "random subspace", "text")]  # fmt: skip
     found += _run(context, "lists", second)
-    records: dict[str, list[Any]] = {}
-    for unit, record in zip([*first, *second], found, strict=True):
-        records.setdefault(str(unit["part"]), []).append({**unit, **record})
-    return all_claims(records, SIZES[scale]["steps of grid"])
+    return all_claims(by_part(found), SIZES[context.scale]["steps of grid"])
 
 
 def _run(context: Context, name: str, units: list[dict[str, Any]]) -> list[Any]:
-    sizes = SIZES[context.scale]
-    whole = f"talking-heads-{name}-{context.scale}"
-    done = run(
-        _work,
-        units,
-        context.folder / whole,
-        name=whole,
-        spec={"sizes": {key: list(size) if isinstance(size, tuple) else size for key, size in sizes.items()}},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-        max_error_rate=0.0,
-    )
-    return done.records
+    sizes = {key: list(size) if isinstance(size, tuple) else size for key, size in SIZES[context.scale].items()}
+    return measured(context, "talking-heads", _work, units, sizes, stage=name)
 
 
 # -- units -------------------------------------------------------------------------------------------------------------
