@@ -74,7 +74,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "decoder": {"layers": 6, "width": 192, "heads": 6, "mlp_width": 192},
         "steps": 400, "tuning": 200, "looks": 150, "prompts": 500, "paths": 150, "reference": 500, "pairs": 600,
-        "tests": (5, 200), "controls": 10, "subsets": 20, "induction": 3000,
+        "tests": (5, 200), "controls": 10, "subsets": 20, "induction": 1000,
         "groups": {"fetchers": (12, 6), "transmitters": (8, 5), "detectors": (6, 4), "readers": (8, 4)},
     },
     "smoke": {
@@ -399,7 +399,7 @@ def _induction(unit: dict[str, Any]) -> dict[str, Any]:
     steps = SIZES[unit["scale"]]["induction"]
     model = trained_to_copy(steps, unit["seed"]).model
     rng = generator(unit["seed"], "induction")
-    ids, other = (INDUCTION.longest_alone.batch(rng, 64).ids[:, : INDUCTION.half + AFTER] for _ in range(2))
+    ids, other = (INDUCTION.batch(rng, 64).ids[:, : INDUCTION.half + AFTER] for _ in range(2))
     answers = ids[:, AFTER].tolist()  # what followed the last token where it stood before
     direct = patch_paths(model, ids, other, target=answers, metric="probability")
     reader = next(site for site in direct.strongest(8, sign=-1) if site.layer == 1)
