@@ -83,13 +83,14 @@ def main() -> None:
         demonstrate,
         discovering,
         explaining,
+        intervening,
         probing,
         serving,
         stepping,
     )
 
     # importing them has added their commands
-    del catalogue, comparing, demonstrate, discovering, explaining, probing, serving, stepping
+    del catalogue, comparing, demonstrate, discovering, explaining, intervening, probing, serving, stepping
     warnings.showwarning = _warn  # type: ignore[assignment]  # further arguments are not used
     try:
         app()
