@@ -10,20 +10,14 @@ import explicate as ex
 from explicate.cli import intervening
 from explicate.cli.app import app
 from explicate.errors import InputError
-from explicate.models.tiny.decoder import Decoder
 
 WORDS = (*"abcdefgh", "yes", "no")
 assert intervening.sweep  # importing it has added its commands
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A small decoder saved as people save theirs."""
-    shape = Decoder(WORDS, layers=3, width=32, heads=4, mlp_width=64, context=24)
-    folder = tmp_path_factory.mktemp("model")
-    shape.build(0).save_pretrained(folder)
-    shape.tokenizer().save_pretrained(folder)
-    return folder
+def folder(saved_decoder):
+    return saved_decoder(*WORDS)
 
 
 def typed(*words):
