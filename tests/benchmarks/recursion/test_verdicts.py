@@ -9,6 +9,7 @@ from explicate.benchmarks.recursion import (
     ERRORS,
     SuccessorTask,
     TraversalTask,
+    ask_by_examples,
     ask_for_reductions,
     check_trace,
     scripted_reducer,
@@ -116,3 +117,27 @@ def test_the_protocol_runs_on_trees():
     trees = [tree for tree in dict.fromkeys(trees) if len(TREE_WORDS.encode(tree)) > 5]
     found = ask_for_reductions(scripted_reducer(task.function, SKIPPED), task, [], trees)
     assert set(found.counts()) == {SKIPPED}
+
+
+def test_a_small_language_model_is_asked_both_ways(smollm2):
+    from explicate.models.chat import LocalChat
+
+    chat = LocalChat(smollm2, template="plain", cache=False)
+    task = SuccessorTask()
+    shown, asked = task.items([term_of(number) for number in (1, 2, 3, 4)]), task.items([term_of(7), term_of(6)])
+    scores = ask_by_examples(chat, shown, asked, max_new_tokens=12)
+    again = ask_by_examples(chat, shown, asked, max_new_tokens=12)
+    assert scores.answers == again.answers
+    assert set(scores.outcomes) <= {"right", "wrong", "malformed"}
+    assert all(word == word.strip() for answer in scores.answers for word in answer)
+    found = ask_for_reductions(chat, task, [term_of(3)], [term_of(7)], max_new_tokens=24)
+    # whatever is written, the verdict is that of the written lines
+    start = Call("s", (term_of(7),))
+    assert found.verdicts[0] == check_trace(SUCCESSOR, start, lines_of(found.replies[0]))
+    assert found.verdicts[0].kind in (RIGHT, OTHER, *ERRORS)
+
+
+def test_examples_are_not_asked_again():
+    items = SuccessorTask().items([term_of(3)])
+    with pytest.raises(LeakageError, match="is shown and asked"):
+        ask_by_examples(scripted_reducer(SUCCESSOR, RIGHT), items, items)
