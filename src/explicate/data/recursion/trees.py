@@ -115,13 +115,13 @@ def shape_of(tree: Term) -> Term:
 def traversal_machine(order: Order, reach: int | None = None, beyond: Literal["flat", "skip"] = "flat") -> Machine:
     """Reads a tree in brackets and writes its values in an order.
 
+    The stack holds what is left to do, as (what, place, level). To find where a right sub-tree begins, the head walks
+    over the left one and counts brackets.
+
     Parameters
     ----------
     reach : levels down to which sub-trees are told apart; None: all. Below, a sub-tree is "flat" (its values as they
         are written) or "skip"ped.
-
-    The stack holds what is left to do, as (what, place, level). To find where a right sub-tree begins, the head walks
-    over the left one and counts brackets.
     """
     todo = _ORDERS[order]
 
