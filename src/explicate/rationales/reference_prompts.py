@@ -40,7 +40,7 @@ OVERLAP = (
 LONGEST_LIST = 100
 _SHARE = re.compile(r"^\s*(?:ANS(?:WER)?)?[\s:]*(\d+(?:\.\d*)?)", re.IGNORECASE)
 SLOTS = {
-    "generate": ("count", "topic"),
+    "generate": ("topic",),
     "authors": ("title",),
     "exists": ("title",),
     "famous": (),
@@ -58,7 +58,7 @@ class ReferencePrompts(Parameterised):
 
     Parameters
     ----------
-    generate : for references, with {count} and {topic}. authors : for the authors of a {title} (IQ).
+    generate : for {count} references on a {topic}. authors : for the authors of a {title} (IQ).
     exists : whether the {title} exists (DQ1).
     famous, quoted, above : the three turns of DQ2; the model is made to have said `quoted`.
     listed : whether number {position} of a {listing} exists (DQ3).
@@ -116,8 +116,8 @@ class ReferenceCompletions(ReferencePrompts):
         "A language model gave these books:\n{listing}\nQuestion: Does the book with number {position} exist? Answer "
         "yes or no.\nAnswer:"
     )
-    yes: tuple[str, ...] = (" Yes", " yes")
-    no: tuple[str, ...] = (" No", " no")
+    yes: tuple[str, ...] = (" Yes",)
+    no: tuple[str, ...] = (" No",)
     stop: tuple[str, ...] = ("\n",)
 
 

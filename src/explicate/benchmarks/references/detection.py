@@ -15,7 +15,7 @@ from explicate.core.kinds import Narrative
 from explicate.data.language.references import Reference, unique
 from explicate.errors import InputError
 from explicate.evaluation.selective import Roc, SelectiveCurve, auc_bootstrap, auc_delong, fdr_curve, ranked, roc
-from explicate.rationales.self_consistency import DIRECT, decide
+from explicate.rationales.reference_scores import DIRECT, decide
 from explicate.runtime.statistics import Interval, proportion_interval
 
 WIDTH = 22

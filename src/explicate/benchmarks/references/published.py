@@ -21,7 +21,7 @@ from explicate.core.kinds import Narrative
 from explicate.data.language.references import Reference, clean_title, normalised, titles_in
 from explicate.errors import FileFormatError, InputError, first_line
 from explicate.rationales.reference_prompts import overlap_share, says_yes
-from explicate.rationales.self_consistency import DIRECT, IQ, QUERIES, ensembles
+from explicate.rationales.reference_scores import DIRECT, IQ, QUERIES, ensembles
 from explicate.runtime.files import write_text
 
 TITLE, TOPIC, ANSWER, LABEL = "gen_title", "title", "model_answer_main_query", "bing_return"
