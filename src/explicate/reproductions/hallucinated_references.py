@@ -48,7 +48,7 @@ PROMPTS = ReferencePrompts(
 )
 LONGEST = {"authors": 13, "answer": 2, "list": 60, "completion": 10}
 SIZES: dict[str, dict[str, Any]] = {
-    "full": {"works": 300, "shape": [4, 128, 512], "rate": 2e-3, "batch": 4, "greedy": 60, "direct": 100, "topics": 60,
+    "full": {"works": 300, "shape": [4, 192, 768], "rate": 1e-3, "batch": 8, "greedy": 60, "direct": 100, "topics": 60,
              "books": 60, "lists": 300},
     "smoke": {"works": 24, "shape": [2, 64, 128], "rate": 4e-3, "batch": 2, "greedy": 8, "direct": 10, "topics": 10,
               "books": 0, "lists": 40},

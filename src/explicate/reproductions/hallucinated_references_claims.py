@@ -57,7 +57,8 @@ def _memory(found: Records) -> list[Claim]:
         Claim("and rare works less well: memory has a gradient", "AUC of IQ, rare against recombined, lowest seed",
               None, lower, (_lowest(rare)[1], _lowest(rare)[2]), chance=0.5,
               bar="between 0.5 and that of well-known works, every seed", met=gradient,
-              note=f"per seed {[round(one[0], 3) for one in rare]}"),
+              note=f"per seed {[round(one[0], 3) for one in rare]}; exact recall of rare works, which bounds what can "
+                   f"be told of them, is {_each(found, 'recall_rare')}"),
     ]  # fmt: skip
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 ROW = 64  # tokens of a row, in which lines stand one after another
 
 
-def decoder(layers: int = 4, width: int = 128, mlp_width: int = 512) -> Decoder:
-    """The shape: by default 1.2 million weights."""
+def decoder(layers: int = 4, width: int = 192, mlp_width: int = 768) -> Decoder:
+    """The shape: by default 2.6 million weights."""
     return Decoder(VOCABULARY, layers=layers, width=width, heads=4, mlp_width=mlp_width, context=128, end=END)
 
 
@@ -35,7 +35,7 @@ def trained(
     *,
     shape: Decoder | None = None,
     batch: int = 8,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 1e-3,
     lists: int = 300,
 ) -> LanguageModel:
     """A decoder that has read the world's lines once, or from the cache."""
