@@ -27,8 +27,8 @@ def explain(
 ) -> Any:
     """Explain why `model` gives the scores that it gives for `inputs`; or, in words, why it gives its answers.
 
-    Methods that explain in words ("self-refine") take a chat model, or text that names one, and items with choices;
-    they give a `Narrative`.
+    Methods that explain in words ("self-refine", "reference-check") take a chat model, or text that names one, and
+    items with choices or references; they give a `Narrative`.
 
     Parameters
     ----------
@@ -40,21 +40,21 @@ def explain(
     seed : all randomness comes from it.
     parameters : fields of the method, when it is given by name.
     """
-    narrator = _narrator(method, parameters)
-    if narrator is not None:
+    found = narrator(method, parameters)
+    if found is not None:
         if target is not None:
-            raise InputError(f"{narrator.name} explains the answer that the model gives; leave out the target")
-        return narrator.asking(model).explain(inputs, seed=seed)
+            raise InputError(f"{found.name} explains the answer that the model gives; leave out the target")
+        return found.asking(model).explain(inputs, seed=seed)
     model = resolve_model(model)
     return resolve_method(method, model, parameters).explain(model, inputs, target=target, seed=seed)
 
 
 def narrates(method: Any) -> bool:
     """Whether a method, given by its name, class or itself, explains a model's answers in words."""
-    return _narrator(method, {}) is not None
+    return narrator(method, {}) is not None
 
 
-def _narrator(method: Any, parameters: dict[str, Any]) -> Any:
+def narrator(method: Any, parameters: dict[str, Any]) -> Any:
     """A method that explains answers in words, from its name, class or itself; None for all others."""
     from explicate.rationales.asking import Narrates
 

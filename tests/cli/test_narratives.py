@@ -29,3 +29,17 @@ def test_self_refine_explains_the_items_of_a_file(tmp_path):
     assert again.exit_code == 0, again.output
     assert json.loads(again.output)["texts"] == told["texts"]
     assert ex.load(told["explanation"]).provenance.calls == 0
+
+
+def test_references_of_a_file_are_checked(tmp_path):
+    path = tmp_path / "titles.txt"
+    path.write_text("Emma\nThe Thane of Corrievale\n", encoding="utf-8")
+    spec = "explicate.rationales.scripted_librarian:librarian"
+    settings = ["--set", "n_direct=4", "--set", "overlap=names", "--set", 'queries=["IQ","DQ1"]']
+    command = ["explain", spec, str(path), "--method", "reference-check", *settings, "--out", str(tmp_path), "--json"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.output)
+    assert told["answers"] == ["exists", "hallucinated"]
+    assert told["texts"][0].startswith('Probably real: "Emma"')
+    assert ex.load(told["explanation"]).provenance.parameters["queries"] == ["IQ", "DQ1"]

@@ -119,6 +119,8 @@ def test_built_systems() -> None:
         "attnattrib",
         "textgenshap",
         "llm-post-hoc-explainers",
+        "simulatability",
+        "hallucinated-references",
         "self-interpretable-survey",
     }
 

@@ -120,12 +120,12 @@ def _written(found: Any, model: str, out: Path) -> tuple[dict[str, Any], list[st
 def _narrate(model: str, inputs: str, method: str, settings: list[str], seed: int, out: Path, as_json: bool) -> None:
     """Explain a chat model's own answers to the items of a file, in words."""
     from explicate import api
-    from explicate.data.language.nle_tasks import read_items
     from explicate.runtime.files import make_folder
 
-    items = read_items(inputs)
+    narrator = api.narrator(method, read_settings(settings))
+    items = narrator.items_from(inputs)
     make_folder(out)
-    found = api.explain(model, items, method, seed=seed, **read_settings(settings))
+    found = api.explain(model, items, narrator, seed=seed)
     written, places = _written(found, found.provenance.model, out)
     statuses = [str(status) for status in found["status"].values]
     answers = [str(answer) for answer in found["answer"].values]

@@ -11,6 +11,8 @@ from explicate.rationales.in_context_explainer import InContextExplainer, solved
 from explicate.rationales.in_context_words import InContextWords
 from explicate.rationales.neighbourhood import Neighbourhood
 from explicate.rationales.rankings import parse_ranking
+from explicate.rationales.reference_prompts import ReferenceCompletions, ReferencePrompts
+from explicate.rationales.self_consistency import ReferenceChecker
 from explicate.rationales.self_refine import SelfRefiner
 from explicate.rationales.several_explanations import SeveralExplanations
 
@@ -23,6 +25,9 @@ __all__ = [
     "NaturalLanguageFeedback",
     "Neighbourhood",
     "RandomWordFeedback",
+    "ReferenceChecker",
+    "ReferenceCompletions",
+    "ReferencePrompts",
     "SelfRefiner",
     "SeveralExplanations",
     "parse_ranking",

@@ -12,7 +12,7 @@ import numpy as np
 
 from explicate.core.kinds import Narrative
 from explicate.core.method import Parameterised
-from explicate.data.language.nle_tasks import ChoiceItem
+from explicate.data.language.nle_tasks import read_items
 from explicate.errors import CapabilityError, InputError
 from explicate.models.chat import Answer, ChatModel, LocalChat, open_chat
 
@@ -54,10 +54,12 @@ class Narrates(Asks):
     """Base of methods that explain a chat model's own answers to items: they ask `chat`, and explain no scores."""
 
     @abstractmethod
-    def explain(
-        self, items: Sequence[ChoiceItem], seed: int = 0, letters: Sequence[str | None] | None = None
-    ) -> Narrative:
-        """Explain the model's answers to items, or answers that are known already (`letters`)."""
+    def explain(self, items: Sequence[Any], seed: int = 0) -> Narrative:
+        """Explain the model's answers to items."""
+
+    def items_from(self, path: str | Path) -> Sequence[Any]:
+        """The items of a file, by default questions with choices; see `read_items`."""
+        return read_items(path)
 
     def asking(self, model: Any) -> Self:
         """The same method asking `model`, unless it has a chat already."""
