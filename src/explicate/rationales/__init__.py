@@ -11,6 +11,7 @@ from explicate.rationales.in_context_explainer import InContextExplainer, solved
 from explicate.rationales.in_context_words import InContextWords
 from explicate.rationales.neighbourhood import Neighbourhood
 from explicate.rationales.rankings import parse_ranking
+from explicate.rationales.self_explanations import SelfExplainer
 from explicate.rationales.self_refine import SelfRefiner
 from explicate.rationales.several_explanations import SeveralExplanations
 
@@ -23,6 +24,7 @@ __all__ = [
     "NaturalLanguageFeedback",
     "Neighbourhood",
     "RandomWordFeedback",
+    "SelfExplainer",
     "SelfRefiner",
     "SeveralExplanations",
     "parse_ranking",
