@@ -83,13 +83,15 @@ def main() -> None:
         demonstrate,
         discovering,
         explaining,
+        intervening,
         probing,
         serving,
         stepping,
+        studying,
     )
 
     # importing them has added their commands
-    del catalogue, comparing, demonstrate, discovering, explaining, probing, serving, stepping
+    del catalogue, comparing, demonstrate, discovering, explaining, intervening, probing, serving, stepping, studying
     warnings.showwarning = _warn  # type: ignore[assignment]  # further arguments are not used
     try:
         app()
