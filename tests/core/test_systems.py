@@ -119,7 +119,6 @@ def test_built_systems() -> None:
         "attnattrib",
         "textgenshap",
         "llm-post-hoc-explainers",
-        "simulatability",
         "hallucinated-references",
         "self-interpretable-survey",
     }

@@ -13,6 +13,7 @@ from explicate.rationales.neighbourhood import Neighbourhood
 from explicate.rationales.rankings import parse_ranking
 from explicate.rationales.reference_prompts import ReferenceCompletions, ReferencePrompts
 from explicate.rationales.self_consistency import ReferenceChecker
+from explicate.rationales.self_explanations import SelfExplainer
 from explicate.rationales.self_refine import SelfRefiner
 from explicate.rationales.several_explanations import SeveralExplanations
 
@@ -28,6 +29,7 @@ __all__ = [
     "ReferenceChecker",
     "ReferenceCompletions",
     "ReferencePrompts",
+    "SelfExplainer",
     "SelfRefiner",
     "SeveralExplanations",
     "parse_ranking",

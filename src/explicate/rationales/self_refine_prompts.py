@@ -16,6 +16,8 @@ TASKS = {
     "comve": "One of two sentences is against common sense. Say which.",
     "ecqa": "Answer the question with the option that fits best.",
     "esnli": "Say how the hypothesis relates to the premise.",
+    "review": "Say whether the review is negative or positive.",
+    "eraser": "Answer the query about the document.",
 }
 LABELS = {
     "sentence0": "Sentence 0",
@@ -23,6 +25,9 @@ LABELS = {
     "question": "Question",
     "premise": "Premise",
     "hypothesis": "Hypothesis",
+    "review": "Review",
+    "document": "Document",
+    "query": "Query",
 }
 ITEM = "{task}\n\n{fields}\nOptions:\n{options}"
 FIELD = "{label}: {text}"

@@ -1,7 +1,8 @@
 """Choice questions that a model answers and then explains: the formats of ComVE, ECQA and e-SNLI, and sets of our own.
 
 A record has one or two fields of text, lettered choices, the right one where it is known, and perhaps a gold
-explanation. An edited record also says which one word was put in, and where.
+explanation and the words that people marked as the reason. An edited record also says which one word was put in, and
+where. ERASER's files and templated reviews: `explicate.data.language.marked_tasks`.
 
 Sources: Wang et al. (2020), SemEval task 4 (ComVE); Aggarwal et al. (2021), ECQA; Camburu et al. (2018), e-SNLI; in the
 form of Wang and Atanasova (2025), "SR-NLE", arXiv 2505.22823.
@@ -21,12 +22,15 @@ from typing import Any, Literal
 from explicate.errors import FileFormatError, InputError
 from explicate.runtime.seeds import generator
 
-Task = Literal["comve", "ecqa", "esnli"]
+Task = Literal["comve", "ecqa", "esnli", "review", "eraser"]
 FIELDS: dict[str, tuple[str, ...]] = {
     "comve": ("sentence0", "sentence1"),
     "ecqa": ("question",),
     "esnli": ("premise", "hypothesis"),
+    "review": ("review",),
+    "eraser": ("document", "query"),
 }
+PUBLISHED = ("comve", "ecqa", "esnli")  # tasks whose CSV files are read
 INFERENCES = ("contradiction", "neutral", "entailment")
 STATEMENTS = ("sentence 0", "sentence 1")
 ORDER_SEED = 42
@@ -38,11 +42,12 @@ class ChoiceItem:
 
     Attributes
     ----------
-    idx : its name. task : "comve", "ecqa" or "esnli".
+    idx : its name. task : a key of `FIELDS`.
     fields : (name, text) pairs, in order. choices : the options' texts.
     gold : place of the right choice, or None. gold_explanation : "" where there is none.
     eidx : name of an edited record; "" for an original.
     edit_field, edit_position, edit_word : the field and the place among its words of the word that was put in.
+    rationale : places, among the words of all fields, of those that people marked as the reason; None: nobody did.
     """
 
     idx: str
@@ -55,6 +60,7 @@ class ChoiceItem:
     edit_field: str = ""
     edit_position: int = -1
     edit_word: str = ""
+    rationale: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.task not in FIELDS or tuple(name for name, _ in self.fields) != FIELDS[self.task]:
@@ -67,6 +73,8 @@ class ChoiceItem:
             raise InputError(f"item {self.idx!r} has {len(self.choices)} choices; give 2 to {len(ascii_uppercase)}")
         if self.gold is not None and not 0 <= self.gold < len(self.choices):
             raise InputError(f"item {self.idx!r}: the right choice {self.gold} is none of {len(self.choices)}")
+        if self.rationale is not None and not all(0 <= place < len(self.words) for place in self.rationale):
+            raise InputError(f"item {self.idx!r} marks the words {self.rationale}; it has {len(self.words)}")
 
     @property
     def name(self) -> str:
@@ -93,13 +101,15 @@ class ChoiceItem:
         if self.eidx:
             found |= {"eidx": self.eidx, "edit_field": self.edit_field}
             found |= {"edit_pos": self.edit_position, "edit_word": self.edit_word}
+        if self.rationale is not None:
+            found["rationale"] = list(self.rationale)
         return found
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> ChoiceItem:
         """The inverse of `to_dict`; a `KeyError` names what is missing."""
         task = record["task"]
-        letter = record.get("gold_answer")
+        letter, marked = record.get("gold_answer"), record.get("rationale")
         return cls(
             idx=str(record["idx"]),
             task=task,
@@ -111,6 +121,7 @@ class ChoiceItem:
             edit_field=str(record.get("edit_field", "")),
             edit_position=int(record.get("edit_pos", -1)),
             edit_word=str(record.get("edit_word", "")),
+            rationale=None if marked is None else tuple(map(int, marked)),
         )
 
 
@@ -121,7 +132,8 @@ def read_items(path: str | Path, task: Task | None = None) -> list[ChoiceItem]:
     ----------
     task : of a CSV file: "comve" (columns `Correct Statement`, `Incorrect Statement`, `Right Reason1`; put in random
         order with the seed 42), "ecqa" (`q_text`, `q_op1` ... `q_op5`, `q_ans`, `taskB`) or "esnli" (`Sentence1`,
-        `Sentence2`, `gold_label`, `Explanation_1`).
+        `Sentence2`, `gold_label`, `Explanation_1`; marked words stand between asterisks in `Sentence1_marked_1` and
+        `Sentence2_marked_1`).
 
     Raises
     ------
@@ -136,8 +148,8 @@ def read_items(path: str | Path, task: Task | None = None) -> list[ChoiceItem]:
                 rows = list(csv.DictReader(file))
     except (OSError, ValueError) as error:
         raise FileFormatError(f"cannot read {path}: {error}") from error
-    if path.suffix != ".jsonl" and task not in FIELDS:
-        raise InputError(f"{path}: say which task it is of: {', '.join(FIELDS)}")
+    if path.suffix != ".jsonl" and task not in PUBLISHED:
+        raise InputError(f"{path}: say which task it is of: {', '.join(PUBLISHED)}")
     rng = generator(ORDER_SEED, "comve")
     found = []
     for number, row in enumerate(rows):
@@ -177,8 +189,19 @@ def _ecqa(row: Mapping[str, str], number: int) -> ChoiceItem:
 
 def _esnli(row: Mapping[str, str], number: int) -> ChoiceItem:
     fields = (("premise", row["Sentence1"]), ("hypothesis", row["Sentence2"]))
+    marked = [row.get(f"Sentence{place}_marked_1") for place in (1, 2)]
+    words = [word for text in marked for word in (text or "").split()]
+    rationale = None
+    if None not in marked and len(words) == sum(len(text.split()) for _, text in fields):
+        rationale = tuple(place for place, word in enumerate(words) if "*" in word)
     return ChoiceItem(
-        str(number), "esnli", fields, INFERENCES, INFERENCES.index(row["gold_label"]), row.get("Explanation_1", "")
+        str(number),
+        "esnli",
+        fields,
+        INFERENCES,
+        INFERENCES.index(row["gold_label"]),
+        row.get("Explanation_1", ""),
+        rationale=rationale,
     )
 
 
