@@ -87,16 +87,7 @@ class Explainer(Parameterised):
         ------
         CapabilityError, InputError, TargetError, ModelError : see `explicate.errors`.
         """
-        self.check_fields()
-        require(model, self.needs, self.name, self.instead)
-        if model.kind not in self.kinds:
-            raise InputError(
-                f"{self.name} is for models of {' and '.join(self.kinds)}; {model.name!r} is one of {model.kind}"
-            )
-        encoded = model.encode(inputs)
-        if len(encoded) == 0:
-            raise InputError(f"{self.name}: no samples to explain")
-        check_finite(encoded, f"inputs of {model.name!r}")
+        encoded = checked_inputs(self, model, inputs)
         with measure() as cost:
             targets = self.resolved(model, encoded, target)
             scores = np.asarray(model.scores(encoded, targets), dtype=float)
@@ -137,6 +128,29 @@ class Explainer(Parameterised):
             **found.flags,
         }
         return xr.Dataset(variables, attrs=facts).assign_coords(dict(model.feature_labels(inputs)))
+
+
+def checked_inputs(method: Any, model: Any, inputs: Any) -> Array:
+    """What a method is asked to explain, encoded (sample, *feature), once it is sure that the method can.
+
+    Parameters
+    ----------
+    method : a `Parameterised` with the class attributes `needs`, `instead` and `kinds`, see `Explainer`.
+
+    Raises
+    ------
+    CapabilityError, InputError : see `explicate.errors`.
+    """
+    method.check_fields()
+    require(model, method.needs, method.name, method.instead)
+    if model.kind not in method.kinds:
+        raise InputError(
+            f"{method.name} is for models of {' and '.join(method.kinds)}; {model.name!r} is one of {model.kind}"
+        )
+    encoded: Array = model.encode(inputs)
+    if len(encoded) == 0:
+        raise InputError(f"{method.name}: no samples to explain")
+    return check_finite(encoded, f"inputs of {model.name!r}")
 
 
 def _dims_of(attribution: Array, inputs: Array, feature_dims: tuple[str, ...]) -> tuple[str, ...]:

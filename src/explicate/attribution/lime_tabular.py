@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 
 from explicate.attribution.explainer import Explainer, Found
-from explicate.attribution.least_squares import fit_linear_each
+from explicate.attribution.least_squares import LinearFits, fit_linear_each
 from explicate.core.capabilities import Array, Floats, Targets
 from explicate.core.registry import register
 from explicate.errors import CapabilityError, InputError
@@ -107,6 +107,8 @@ class LIME(Explainer):
         of the training data also changes the neighbourhood; or "fixed", `reference`, which keeps it the same for
         models of different training data.
     reference : rows (sample, feature), encoded; only for "fixed".
+    kept : so many columns, those of the largest weights, are fitted again alone, and the others get 0; None: all. Then
+        intercept and weights of the kept columns add up to `local_prediction`.
 
     Notes
     -----
@@ -119,6 +121,7 @@ class LIME(Explainer):
     ridge: float = 1.0
     radius: Literal["training", "fixed"] = "training"
     reference: Any = None
+    kept: int | None = None
     kinds: ClassVar[tuple[str, ...]] = ("table",)
 
     def __post_init__(self) -> None:
@@ -132,6 +135,8 @@ class LIME(Explainer):
             raise InputError(f"lime: radius is {self.radius!r}; use 'training' or 'fixed'")
         if (self.radius == "fixed") != (self.reference is not None):
             raise InputError("lime: radius='fixed' and reference= belong together: the rows that set the radius")
+        if self.kept is not None and self.kept < 1:
+            raise InputError(f"lime: kept is {self.kept}; keep 1 or more columns, or None for all")
 
     def neighbourhood(self, model: Any, features: int) -> RowNeighbourhood:
         """What the rows of a model with so many features are perturbed by."""
@@ -165,7 +170,7 @@ class LIME(Explainer):
             scores = np.asarray(model.scores(points.reshape(-1, features), asked), dtype=float)
             squared = ((design - design[:, :1]) ** 2).sum(axis=2)
             near = np.sqrt(np.exp(-squared / width**2))
-            fit = fit_linear_each(design, scores.reshape(near.shape), near, ridge=self.ridge)
+            fit = self._fit(design, scores.reshape(near.shape), near)
             weights[part], intercepts[part], errors[part] = fit.weights, fit.intercepts, fit.standard_errors
             local[part] = fit.intercepts + (design[:, 0] * fit.weights).sum(axis=1)
             determination[part] = fit.determination
@@ -179,3 +184,15 @@ class LIME(Explainer):
             },
             flags={"kernel_width": float(width)},
         )
+
+    def _fit(self, design: Array, values: Array, near: Array) -> LinearFits:
+        """The regression on all columns, or again on those of the largest weights alone."""
+        fit = fit_linear_each(design, values, near, ridge=self.ridge)
+        if self.kept is None or self.kept >= design.shape[2]:
+            return fit
+        largest = np.argsort(-np.abs(fit.weights), axis=1, kind="stable")[:, : self.kept]
+        again = fit_linear_each(np.take_along_axis(design, largest[:, None], axis=2), values, near, ridge=self.ridge)
+        weights, errors = np.zeros(fit.weights.shape), np.zeros(fit.weights.shape)
+        np.put_along_axis(weights, largest, again.weights, axis=1)
+        np.put_along_axis(errors, largest, again.standard_errors, axis=1)
+        return again._replace(weights=weights, standard_errors=errors)

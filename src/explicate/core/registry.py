@@ -21,7 +21,7 @@ Family = Literal["methods", "parts", "metrics", "models", "data", "glassboxes", 
 Thing = TypeVar("Thing")
 
 _BUILT_IN: dict[str, tuple[str, ...]] = {
-    "methods": ("explicate.attribution", "explicate.rationales"),
+    "methods": ("explicate.attribution", "explicate.counterfactuals", "explicate.rationales"),
     "parts": (
         "explicate.attribution",
         "explicate.rationales",

@@ -112,6 +112,8 @@ _FILED = (
            ("image",), ("classification",), SURVEY, ("attribution",), cost="that of a prediction, and boxes"),
     Record("prototypes", "prototype", "training cases; similarities", True, "training case",
            ("tabular", "graph", "text"), ("classification",), SURVEY),
+    Record("nearest-prototype", "prototype", "training rows; the similarity to the nearest of each class", True,
+           "training row", ("tabular",), ("classification",), "simulatability", takes=("categories",)),
     Record("fold-se", "rule", "default rules with exceptions; proofs", False, "rule", ("tabular",),
            ("classification",), "fold-se", intervention=_RULES, takes=("categories", "gaps")),
     Record("fold-se-m", "rule", "an ordered list of default rules; proofs", False, "rule", ("tabular",),

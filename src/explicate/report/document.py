@@ -84,24 +84,32 @@ class Report:
 
     def to_html(self) -> str:
         """The page."""
-        import jinja2
-
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("explicate.report"),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        return environment.get_template("report.html").render(
-            report=self,
-            versions=installed_versions(),
-            made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        return (
+            page_environment()
+            .get_template("report.html")
+            .render(
+                report=self,
+                versions=installed_versions(),
+                made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            )
         )
 
     def save(self, path: str | Path) -> Path:
         """Write the page to `path`."""
         return write_text(path, self.to_html())
+
+
+def page_environment() -> Any:
+    """What turns the templates of this package into pages: everything is escaped, nothing may be missing."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("explicate.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
 
 
 def comparison_grid(comparison: Any) -> Grid:
