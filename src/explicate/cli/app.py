@@ -86,10 +86,11 @@ def main() -> None:
         probing,
         serving,
         stepping,
+        studying,
     )
 
     # importing them has added their commands
-    del catalogue, comparing, demonstrate, discovering, explaining, probing, serving, stepping
+    del catalogue, comparing, demonstrate, discovering, explaining, probing, serving, stepping, studying
     warnings.showwarning = _warn  # type: ignore[assignment]  # further arguments are not used
     try:
         app()
