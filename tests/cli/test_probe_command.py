@@ -10,19 +10,13 @@ import explicate as ex
 from explicate.cli import probing
 from explicate.cli.app import app
 from explicate.errors import FileFormatError, InputError
-from explicate.models.tiny.decoder import Decoder
 
 WORDS = (*"abcdefgh", "odd?")
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A small decoder saved as people save theirs."""
-    shape = Decoder(WORDS, layers=3, width=32, heads=4, mlp_width=64, context=24)
-    folder = tmp_path_factory.mktemp("model")
-    shape.build(0).save_pretrained(folder)
-    shape.tokenizer().save_pretrained(folder)
-    return folder
+def model(saved_decoder):
+    return saved_decoder(*WORDS)
 
 
 @pytest.fixture

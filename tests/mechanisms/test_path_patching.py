@@ -23,18 +23,27 @@ def naive(model, ids, source, sender, receivers, position, freeze_mlps=False, re
     frozen += [Site("mlp_out", layer, None, later) for layer in range(LAYERS)] if freeze_mlps else []
     own = model.capture(ids, frozen)
     layer, head = sender
-    there = Site("z", layer, head, (position if read is None else read,))
+    kind = "mlp_out" if head is None else "z"
+    there = Site(kind, layer, head, (position if read is None else read,))
     value = model.capture(source, [there])[there]
+    whole = Site(kind, layer, None, later)
+    changed = model.capture(ids, [whole])[whole].copy()
+    changed[(slice(None), 0) if head is None else (slice(None), head, 0)] = value[:, 0]
     still = [Patch(site, own[site]) for site in frozen if site.kind == "z" or site.layer >= layer]
-    changed = own[Site("z", layer, None, later)].copy()
-    changed[:, head, 0] = value[:, 0]
-    still = [part for part in still if part.address != Site("z", layer, None, later)]
-    with model.intervene(*still, Patch(Site("z", layer, None, later), changed)):
+    still = [part for part in still if part.address != whole]
+    with model.intervene(*still, Patch(whole, changed)):
         if receivers == ["logits"]:
             return model.predict(ids)[:, TARGET]
         named = [Site.parse(site).at(position) for site in receivers]
-        seen = model.capture(ids, named)
-    with model.intervene(*(Patch(site, seen[site]) for site in named)):
+        read_from = {
+            site: Site("resid_mid", site.layer, None, site.positions) for site in named if site.kind == "mlp_out"
+        }
+        seen = model.capture(ids, [read_from.get(site, site) for site in named])
+    values = {site: seen[site] for site in named if site not in read_from}
+    for site, input_ in read_from.items():
+        with model.intervene(Patch(input_, seen[input_])):
+            values[site] = model.capture(ids, [site])[site]
+    with model.intervene(*(Patch(site, value) for site, value in values.items())):
         return model.predict(ids)[:, TARGET]
 
 
@@ -44,6 +53,8 @@ CASES = [
     (["L2.q.H1"], -1, False),
     (["L2.v.H0", "L1.k.H3"], 2, False),
     (["L1.q"], 5, True),
+    (["L2.mlp_out"], -1, False),
+    (["L1.mlp_out", "L2.mlp_out", "L2.k.H1"], 3, True),
 ]
 
 
@@ -58,8 +69,22 @@ def test_every_sender_equals_the_two_passes(causal, pair, receivers, position, f
             expected = naive(causal, ids, source, (layer, head), receivers, position, freeze) - base
             np.testing.assert_allclose(found.values[:, layer, head], expected, atol=1e-4, err_msg=f"{layer}.{head}")
     assert np.abs(found.values).max() > 1e-3
-    if receivers != ["logits"]:
-        assert not found.values[:, 2].any()  # nothing comes after the last layer's heads but the logits
+    if receivers != ["logits"] and "L2.mlp_out" not in receivers:
+        assert not found.values[:, 2].any()  # nothing comes after the last layer's heads but its MLP and the logits
+
+
+@pytest.mark.parametrize(("receivers", "position", "freeze"), CASES)
+def test_every_mlp_equals_the_two_passes(causal, pair, receivers, position, freeze):
+    ids, source = pair(causal)
+    found = patch_paths(
+        causal, ids, source, receivers=receivers, position=position, freeze_mlps=freeze, target=TARGET, senders="mlps"
+    )
+    assert found.place_dims == ("layer",)
+    base = causal.predict(ids)[:, TARGET]
+    for layer in range(LAYERS):
+        expected = naive(causal, ids, source, (layer, None), receivers, position, freeze) - base
+        np.testing.assert_allclose(found.values[:, layer], expected, atol=1e-4, err_msg=str(layer))
+    assert np.abs(found.values).max() > 1e-4
 
 
 @pytest.mark.parametrize(("receivers", "position", "read"), [("L2.v.H1", 2, 5), ("L2.k", -1, 3), ("L1.v.H0", 4, 0)])
@@ -159,6 +184,7 @@ def test_the_work_is_small(smollm2):
         ({"receivers": "L1.q.H2@-1"}, SiteError, "without positions"),
         ({"receivers": "L7.q"}, SiteError, "has 3 layers"),
         ({"receivers": []}, InputError, "at least one receiver"),
+        ({"senders": "neurons"}, InputError, "use heads or mlps"),
         ({"position": 2}, InputError, "only the last position reaches the logits"),
         ({"position": 9, "receivers": "L1.q"}, SelectionError, "outside a prompt of 8"),
         ({"position": (1, 2), "receivers": "L1.q"}, InputError, "2 positions for 1 prompts"),

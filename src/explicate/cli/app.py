@@ -83,6 +83,7 @@ def main() -> None:
         demonstrate,
         discovering,
         explaining,
+        intervening,
         probing,
         serving,
         stepping,
@@ -90,7 +91,7 @@ def main() -> None:
     )
 
     # importing them has added their commands
-    del catalogue, comparing, demonstrate, discovering, explaining, probing, serving, stepping, studying
+    del catalogue, comparing, demonstrate, discovering, explaining, intervening, probing, serving, stepping, studying
     warnings.showwarning = _warn  # type: ignore[assignment]  # further arguments are not used
     try:
         app()

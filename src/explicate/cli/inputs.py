@@ -92,7 +92,7 @@ def read_labels(given: str, inputs: str, rows: str | None = None) -> np.ndarray:
             raise InputError(f"--labels: {path} has {found.shape[1]} columns; give a table of one column")
         labels = np.asarray(found.iloc[:, 0])
     if rows is not None and frame is not None and len(labels) == len(frame):
-        labels = labels[_places(len(frame), rows)]
+        labels = labels[chosen(len(frame), rows)]
     return labels
 
 
@@ -147,14 +147,15 @@ def _rows(model: Any, path: Path, rows: str | None, known: Collection[str]) -> A
 
 
 def _picked(frame: Any, rows: str | None) -> Any:
-    return frame if rows is None else frame.iloc[_places(len(frame), rows)]
+    return frame if rows is None else frame.iloc[chosen(len(frame), rows)]
 
 
-def _places(count: int, rows: str) -> list[int]:
+def chosen(count: int, text: str, what: str = "rows") -> list[int]:
+    """Some of `count` things: "3", "0:20" or "1,5,9"."""
     try:
-        if ":" in rows:
-            first, last = rows.split(":")
+        if ":" in text:
+            first, last = text.split(":")
             return list(range(count))[int(first or 0) : int(last) if last else None]
-        return [range(count)[int(part)] for part in rows.split(",")]
+        return [range(count)[int(part)] for part in text.split(",")]
     except (ValueError, IndexError) as error:
-        raise InputError(f"cannot take rows {rows!r} of {count}; write 3, 0:20 or 1,5,9") from error
+        raise InputError(f"cannot take {what} {text!r} of {count}; write 3, 0:20 or 1,5,9") from error

@@ -1,4 +1,4 @@
-"""Path patching: what a head tells a later part of the model directly, all other heads held still.
+"""Path patching: what a head or an MLP tells a later part of the model directly, all other heads held still.
 
 Two passes. A: the prompt with all heads frozen to their own values from the sender's position on, but the sender,
 which gets the source's value there; MLPs recompute (or are frozen too), and the receivers' inputs are kept. B: the
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -48,22 +48,26 @@ from explicate.models.language import LanguageModel, sites, tokens
 if TYPE_CHECKING:
     import torch
 
-RECEIVING = ("q", "k", "v")
+Senders = Literal["heads", "mlps"]
+SENDING = {"heads": "z", "mlps": "mlp_out"}
+RECEIVING = ("q", "k", "v", "mlp_out")
 LOGITS = Site("logits")
 
 
 @dataclass(frozen=True)
 class PathPatching(Parameterised):
-    """The effect of each head along its direct path to some receivers.
+    """The effect of each head, or of each MLP, along its direct path to some receivers.
 
     Parameters
     ----------
-    receivers : inputs of later heads, "L9.q.H6", "L9.v" (all heads), ..., all replaced together; or "logits".
+    receivers : inputs of later heads, "L9.q.H6", "L9.v" (all heads), ..., and of MLPs, "L9.mlp_out" (what the MLP makes
+        of its new input), all replaced together; or "logits".
     position : of senders and receivers, counted in each prompt, negative from the end; the one that is patched.
     source_position : where in each source the senders' values are read; None: at `position`.
     layers : of the senders; None: all.
     freeze_mlps : hold the MLPs still too, so that only the residual stream carries the path.
     metric : see `Sweep`.
+    senders : "heads" or "mlps".
     """
 
     name: ClassVar[str] = "path-patching"
@@ -74,9 +78,14 @@ class PathPatching(Parameterised):
     freeze_mlps: bool = False
     metric: Metric | None = None
     source_position: int | tuple[int, ...] | None = None
+    senders: Senders = "heads"
+
+    def __post_init__(self) -> None:
+        if self.senders not in SENDING:
+            raise InputError(f"senders {self.senders!r} are unknown; use {' or '.join(SENDING)}")
 
     def run(self, model: LanguageModel, inputs: Any, source: Any, target: Target = None) -> Effects:
-        """Path effects (sample, layer, head); 0 for heads that no receiver comes after.
+        """Path effects (sample, layer, head), of MLPs (sample, layer); 0 where no receiver comes after the sender.
 
         Parameters
         ----------
@@ -84,7 +93,7 @@ class PathPatching(Parameterised):
 
         Raises
         ------
-        SiteError : a receiver that is no query, key or value of the model.
+        SiteError : a receiver that is no query, key, value or MLP of the model.
         InputError : positions that do not correspond, or from which nothing reaches the receivers.
         """
         require_causal(model, self.name)
@@ -92,7 +101,8 @@ class PathPatching(Parameterised):
         given = paired(prompts(model, source), len(ids))
         lengths = tokens.lengths_of(ids)
         position: Positions = self.position if isinstance(self.position, int) else "all"
-        places = Places.of(model, "head_out", self.layers, "each", position, lengths)
+        sender = "head_out" if self.senders == "heads" else "mlp_out"
+        places = Places.of(model, sender, self.layers, "each", position, lengths)
         receivers = self._receivers(model)
         columns = self._columns(ids, given, receivers)
         read = self._read(given)
@@ -123,8 +133,8 @@ class PathPatching(Parameterised):
                 continue
             if site.kind not in RECEIVING or site.positions is not None:
                 raise SiteError(
-                    f"{site} is no receiver; name queries, keys or values such as L9.q.H6 (without positions: they "
-                    "receive at the sender's), or 'logits' alone"
+                    f"{site} is no receiver; name queries, keys or values such as L9.q.H6, or MLPs such as L9.mlp_out "
+                    "(without positions: they receive at the sender's), or 'logits' alone"
                 )
             sites.check(model, site)
         return found
@@ -138,8 +148,8 @@ class PathPatching(Parameterised):
         columns = _columns_at(self.position, lengths)
         if receivers == (LOGITS,) and (columns != lengths - 1).any():
             raise InputError(
-                "with all heads frozen only the last position reaches the logits; name the queries, keys or values "
-                "that receive at an earlier one"
+                "with all heads frozen only the last position reaches the logits; name the queries, keys, values or "
+                "MLPs that receive at an earlier one"
             )
         return columns
 
@@ -161,8 +171,9 @@ def patch_paths(
     freeze_mlps: bool = False,
     target: Target = None,
     metric: Metric | None = None,
+    senders: Senders = "heads",
 ) -> Effects:
-    """The effect of each head along its direct path to the receivers; see `PathPatching`."""
+    """The effect of each head, or of each MLP, along its direct path to the receivers; see `PathPatching`."""
     named = [receivers] if isinstance(receivers, str) else receivers
     return PathPatching(
         tuple(str(site) for site in named),
@@ -173,6 +184,7 @@ def patch_paths(
         source_position
         if source_position is None or isinstance(source_position, int)
         else tuple(int(p) for p in source_position),
+        senders,
     ).run(model, inputs, source, target)
 
 
@@ -209,7 +221,9 @@ class _Paths:
         self.method, self.model, self.receivers, self.way = method, model, receivers, way
         self.count, self.column, self.read = len(batch.ids), column, read
         self.batch = batch
-        self.senders = [(layer, head) for layer in places.layers for head in places.heads or ()]
+        self.kind = SENDING[method.senders]
+        heads: Sequence[int | None] = (places.heads or ()) if self.kind == "z" else (None,)
+        self.senders = [(layer, head) for layer in places.layers for head in heads]
         self.forwards = 2.0 * self.count
 
     def measured(self, targets: Array | None) -> Measured:
@@ -219,7 +233,7 @@ class _Paths:
         tokens_ = self.batch.ids.shape[1]
         # the model's own blocks run all columns, so the heads of those after the sender must be frozen there too
         frozen = (self.column,) if self.way == "fused" else tuple(range(self.column, tokens_))
-        kinds = ("z", "mlp_out") if self.method.freeze_mlps else ("z",)
+        kinds = ("z", "mlp_out") if self.method.freeze_mlps or self.kind == "mlp_out" else ("z",)
         with torch.no_grad():
             base, own, sent, other = self._runs(kinds, frozen)
             readout = Readout.of(self.model, self.method.metric, targets, base.state)
@@ -229,7 +243,7 @@ class _Paths:
             engine = engine_for(base, self.way)
             direct = self.receivers == (LOGITS,)
             last = None if direct else max(site.layer or 0 for site in self.receivers)
-            record_here = () if direct else tuple(site.at(self.column) for site in self.receivers)
+            record_here = () if direct else tuple(_input_of(site).at(self.column) for site in self.receivers)
             second: list[Row] = []
             for chunk in rows.chunks(first, self.model.head_count):
                 states, seen = engine.states(chunk, record_here, None if last is None else last + 1)
@@ -237,7 +251,8 @@ class _Paths:
                 if direct:
                     self._fill(values, chunk, readout, states)
                 else:
-                    second += [self._second_row(row, seen, base) for row in chunk]
+                    inputs = dict(zip(self.receivers, (seen[site] for site in record_here), strict=True))
+                    second += self._second_rows(chunk, {**inputs, **self._of_mlps(chunk, inputs, base)}, base)
             for chunk in rows.chunks(second, self.model.head_count):
                 self._fill(values, chunk, readout, engine.states(chunk)[0])
                 self._count(chunk, base)
@@ -256,7 +271,7 @@ class _Paths:
         read = tuple(int(column) for column in np.unique(self.read))
         together = sources.shape == ids.shape
         wanted = tuple(dict.fromkeys((*frozen, *read))) if together else read
-        sent = [Site("z", layer, None, wanted) for layer in layers]
+        sent = [Site(self.kind, layer, None, wanted) for layer in layers]
         if together:
             record = [Site(kind, layer, None, wanted) for kind in kinds for layer in layers]
             both = Batch(self.batch.numbers, np.concatenate([ids, sources]), None)
@@ -271,43 +286,78 @@ class _Paths:
             for site, value in base.recorded.items()
         }
         samples, places = np.arange(self.count), [wanted.index(int(column)) for column in self.read]
-        return base, own, [other.recorded[site][samples, :, places] for site in sent], other
+        values = [other.recorded[site][samples, ..., places, :] for site in sent]
+        return base, own, values, other
 
     def _first_pass(
         self, base: Runs, own: dict[Site, torch.Tensor], sent: list[torch.Tensor], frozen: tuple[int, ...]
     ) -> list[Row]:
-        """Rows with all heads frozen but one."""
-        last = max((site.layer or 0 for site in self.receivers if site != LOGITS), default=base.layers)
+        """Rows with all heads frozen, and the MLPs if they are to be, but the sender."""
+        last = max((site.layer or 0 for site in self.receivers if site != LOGITS), default=base.layers - 1)
         found = []
         for sample in range(self.count):
-            still = [
-                Write("z", layer, None, frozen, own[Site("z", layer, None, frozen)][sample].transpose(0, 1))
-                for layer in range(base.layers)
-            ]
-            mlps = []
-            if self.method.freeze_mlps:
-                mlps = [
-                    Write("mlp_out", layer, None, frozen, own[Site("mlp_out", layer, None, frozen)][sample])
-                    for layer in range(base.layers)
-                ]
+            still = {
+                (site.kind, site.layer): Write(site.kind, site.layer or 0, None, frozen, _by_position(value[sample]))
+                for site, value in own.items()
+            }
             for sender, (layer, head) in enumerate(self.senders):
-                if layer >= last:
+                if not any(self._reaches(layer, site) for site in self.receivers):
                     continue
-                changed = still[layer].change.clone()
-                changed[0, head] = sent[layer][sample, head]
-                writes = [Write("z", layer, None, frozen, changed), *still[layer + 1 : last], *mlps[layer:last]]
+                changed = still[self.kind, layer].change.clone()
+                changed[(0,) if head is None else (0, head)] = sent[layer][
+                    (sample,) if head is None else (sample, head)
+                ]
+                later = [still["z", each] for each in range(layer + 1, last + 1)]
+                if self.method.freeze_mlps:
+                    after = layer if self.kind == "z" else layer + 1
+                    later += [still["mlp_out", each] for each in range(after, last + 1)]
+                writes = [Write(self.kind, layer, None, frozen, changed), *later]
                 row = Row.of(sender * self.count + sample, sample, writes, base.tokens)
                 found.append(row.only(self.column) if self.way == "fused" else row)
         return found
 
-    def _second_row(self, row: Row, seen: dict[Site, dict[int, torch.Tensor]], base: Runs) -> Row:
+    def _reaches(self, layer: int, receiver: Site) -> bool:
+        """Whether what a sender of this layer writes is in a receiver's input."""
+        if receiver == LOGITS:
+            return True
+        same = self.kind == "z" and receiver.kind == "mlp_out"  # an MLP reads what the heads of its own layer write
+        return layer <= (receiver.layer or 0) if same else layer < (receiver.layer or 0)
+
+    def _of_mlps(
+        self, chunk: list[Row], inputs: dict[Site, dict[int, torch.Tensor]], base: Runs
+    ) -> dict[Site, dict[int, torch.Tensor]]:
+        """What the receiving MLPs make of the inputs that the first pass found, one block each."""
+        found = {}
+        engine = engine_for(base, self.way)
+        for site, kept in inputs.items():
+            if site.kind == "mlp_out":
+                layer, output = site.layer or 0, site.at(self.column)
+                given = [
+                    Row.of(
+                        row.number, row.sample, [Write("resid_mid", layer, None, (self.column,), value)], base.tokens
+                    )
+                    for row, value in ((row, kept[row.number][None]) for row in chunk if row.number in kept)
+                ]
+                given = [row.only(self.column) for row in given] if self.way == "fused" else given
+                found[site] = engine.states(given, (output,), layer + 1)[1][output] if given else {}
+                self.forwards += len(given) * work(given[0], base) / (base.layers - layer) if given else 0
+        return found
+
+    def _second_rows(self, chunk: list[Row], inputs: dict[Site, dict[int, torch.Tensor]], base: Runs) -> list[Row]:
         """The prompt with the receivers' inputs as the first pass found them."""
-        writes = [
-            Write(site.kind, site.layer or 0, site.head, (self.column,), kept[row.number][None])
-            for site, kept in seen.items()
-            if (site.layer or 0) > row.layer
+        return [
+            Row.of(
+                row.number,
+                row.sample,
+                [
+                    Write(site.kind, site.layer or 0, site.head, (self.column,), kept[row.number][None])
+                    for site, kept in inputs.items()
+                    if self._reaches(row.layer, site)
+                ],
+                base.tokens,
+            )
+            for row in chunk
         ]
-        return Row.of(row.number, row.sample, writes, base.tokens)
 
     def _fill(self, values: Array, chunk: list[Row], readout: Readout, states: torch.Tensor) -> None:
         samples = np.array([row.sample for row in chunk])
@@ -318,3 +368,13 @@ class _Paths:
         done = sum(work(row, base) for row in chunk)
         self.forwards += done
         spend(evaluations=ceil(done))
+
+
+def _input_of(receiver: Site) -> Site:
+    """What a receiver reads: a head its query, key or value, an MLP the stream before it."""
+    return Site("resid_mid", receiver.layer) if receiver.kind == "mlp_out" else receiver
+
+
+def _by_position(value: torch.Tensor) -> torch.Tensor:
+    """What one prompt has at a site, (position, width) or (head, position, width), with the position first."""
+    return value.transpose(0, 1) if value.ndim == 3 else value

@@ -33,10 +33,12 @@ from explicate.mechanisms.qa_circuit import (
     Selection,
     accuracy_without,
     copy_probes,
+    indirect_paths,
     memory_probes,
     random_circuits,
     rank_heads,
     select_greedy,
+    subject_probes,
 )
 from explicate.mechanisms.qa_circuit.following import (
     first_tokens,
@@ -56,14 +58,15 @@ from explicate.reproductions.attnattrib_claims import (
     cost_claims,
     following_claims,
     planted_claims,
+    told_claims,
 )
 from explicate.reproductions.claims import Claim, Context
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 
 SIZES: dict[str, dict[str, Any]] = {
-    "full": {"probes": 150, "controls": 5, "people": 70, "conflicts": 50, "timed": 15, "fewest": 20},
-    "smoke": {"probes": 30, "controls": 2, "people": 6, "conflicts": 6, "timed": 2, "fewest": 4},
+    "full": {"probes": 150, "controls": 5, "people": 70, "conflicts": 50, "timed": 15, "fewest": 20, "told": 8},
+    "smoke": {"probes": 30, "controls": 2, "people": 6, "conflicts": 6, "timed": 2, "fewest": 4, "told": 1},
 }
 RECIPES = {
     "full": (CopyQuestions(), DecoderRecipe(steps=5000, batch=64, learning_rate=2e-3, weight_decay=0.0)),
@@ -77,24 +80,17 @@ def reproduce(context: Context) -> Sequence[Claim]:
     """The page's run on SmolLM2 and its check on a model with a known solution."""
     scale, seeds = context.scale, list(context.seeds)
     parts = ("planted", "circuit", "attribution", "following")
-    units = [{"part": part, "scale": scale, "seed": seed} for part in parts for seed in seeds]
-    units.append({"part": "cost", "scale": scale, "seed": seeds[0]})
-    done = run(
-        _work,
-        units,
-        context.folder / f"attnattrib-{scale}",
-        name=f"attnattrib-{scale}",
-        spec={"sizes": SIZES[scale], "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    found = {part: done.records[i * len(seeds) : (i + 1) * len(seeds)] for i, part in enumerate(parts)}
+    units = [{"part": part, "seed": seed} for part in parts for seed in seeds]
+    units += [{"part": "told", "seed": seed} for seed in (seeds[:1] if context.smoke else seeds)]
+    units.append({"part": "cost", "seed": seeds[0]})
+    found = by_part(measured(context, "attnattrib", _work, units, SIZES[scale]))
     return [
         *circuit_claims(found["circuit"]),
+        *told_claims(found["told"]),
         *attribution_claims(found["attribution"]),
         *planted_claims(found["planted"]),
         *following_claims(found["following"]),
-        *cost_claims(done.records[-1]),
+        *cost_claims(found["cost"][0]),
     ]
 
 
@@ -105,6 +101,7 @@ def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
     parts = {
         "planted": _planted,
         "circuit": _circuit,
+        "told": _told,
         "attribution": _attribution,
         "following": _following,
         "cost": _cost,
@@ -179,6 +176,24 @@ def _circuit(scale: str, seed: int) -> dict[str, Any]:
         "without": without[0].tolist(),
         "random": without[1:-1].tolist(),
         "weakest": without[-1].tolist(),
+    }
+
+
+def _told(scale: str, seed: int) -> dict[str, Any]:
+    """Level 2: what the circuit is told when the value in the context changes, and when the subject there does."""
+    model, sizes = zoo.load("smollm2-135m"), SIZES[scale]
+    copying, nodes = _probed(scale, seed)[0].first(sizes["told"]), list(_selected(scale, seed)[1].nodes)
+    subjects = subject_probes(model, probes(seed)[: sizes["probes"]], seed, fewest=1).first(sizes["told"])
+    (others,) = random_circuits(model, nodes, 1, seed)
+    asked = {"value": (copying, nodes), "subject": (subjects, nodes), "random receivers": (copying, others)}
+    found = {name: indirect_paths(model, *each) for name, each in asked.items()}
+    return {
+        name: {
+            "strongest": [[where, str(site), score] for where, site, score in paths.strongest(5)],
+            "by place": [float(max(h.max(), m.max())) for h, m in zip(paths.heads, paths.mlps, strict=True)],
+            "pairs": paths.pairs,
+        }
+        for name, paths in found.items()
     }
 
 

@@ -76,6 +76,28 @@ def circuit_claims(records: Sequence[dict[str, Any]]) -> list[Claim]:
     ]  # fmt: skip
 
 
+def told_claims(records: Sequence[dict[str, Any]]) -> list[Claim]:
+    """The circuit's own sources, a level further back; no bar."""
+    claims = []
+    for kind, changed in (("value", "the value"), ("subject", "the subject")):
+        first = [record[kind]["strongest"][0] for record in records]
+        random = [record["random receivers"]["strongest"][0][2] for record in records]
+        places = [[round(score, 3) for score in record[kind]["by place"]] for record in records]
+        claims.append(
+            Claim(
+                f"what the circuit's parts are told when {changed} in the context changes",
+                "strongest path of one part into the circuit, share of the behaviour",
+                measured=float(np.mean([score for _, _, score in first])),
+                baseline=float(np.mean(random)) if kind == "value" else None,
+                chance=0.0,
+                note=f"each seed {[(where, site, round(score, 3)) for where, site, score in first]}; strongest into "
+                f"queries and MLPs at the end, keys and values at the answer, and before it {places}; "
+                f"{[record[kind]['pairs']['query'] for record in records]} pairs; baseline: random receivers",
+            )
+        )
+    return claims
+
+
 def attribution_claims(records: Sequence[dict[str, Any]]) -> list[Claim]:
     """Sentences found by the head, by all heads, and by cheaper ways."""
     kept = [record for record in records if record["kept"]]

@@ -38,8 +38,8 @@ from explicate.models.tiny.language import DecoderRecipe, Sequences, train_decod
 from explicate.report.profiles import depth_curves
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.concept_depth_claims import bank_claims, model_claims, network_claims
+from explicate.reproductions.units import measured
 from explicate.runtime.files import replacing
-from explicate.runtime.runner import run
 from explicate.runtime.seeds import generator
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -112,16 +112,8 @@ def reproduce(context: Context) -> Sequence[Claim]:
 
 def _done(context: Context, name: str, units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The units of one part with their records, logged in a folder of their own."""
-    done = run(
-        _work,
-        [{**unit, "scale": context.scale} for unit in units],
-        context.folder / f"concept-depth-{context.scale}" / name,
-        name=f"concept-depth-{name}-{context.scale}",
-        spec={"sizes": {key: SIZES[context.scale][key] for key in PARTS[name]}, "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    return [{**unit, **record} for unit, record in zip(units, done.records, strict=True)]
+    sizes = {key: SIZES[context.scale][key] for key in PARTS[name]}
+    return measured(context, "concept-depth", _work, units, sizes, stage=name)
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:

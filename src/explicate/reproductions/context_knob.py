@@ -14,7 +14,7 @@ from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.context_knob_controlled import SIZES, controlled
 from explicate.reproductions.context_knob_records import near
 from explicate.reproductions.context_knob_smollm2 import knob_in, task_and_layers, untuned
-from explicate.runtime.runner import run
+from explicate.reproductions.units import measured
 
 DECIDING = ("context to prior", "prior to context")
 LAYERS_OF_SMOLLM2 = 30
@@ -22,7 +22,7 @@ LAYERS_OF_SMOLLM2 = 30
 
 def reproduce(context: Context) -> Sequence[Claim]:
     """Parts (a) to (c) of the system's page; of SmolLM2 at small scale only what it does untuned."""
-    (first,) = _run(context, "untuned", [{"part": "untuned", "scale": context.scale}])
+    (first,) = _run(context, "untuned", [{"part": "untuned"}])
     found = claims.untuned_claims(first)
     if not context.smoke:
         (copy,) = _run(context, "tuned", [{"part": "task and layers"}])
@@ -30,7 +30,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
         layers = near(deciding, LAYERS_OF_SMOLLM2)
         knobs = _run(context, "knobs", [{"part": "knob", "layers": layers, "seed": seed} for seed in context.seeds])
         found = [*claims.tuned_claims(copy, knobs), *claims.transfer_claims(first, knobs), *found]
-    seeds = [{"part": "controlled", "scale": context.scale, "seed": seed} for seed in context.seeds]
+    seeds = [{"part": "controlled", "seed": seed} for seed in context.seeds]
     small = _run(context, "controlled", seeds, SIZES[context.scale])
     return [
         *claims.task_claims(small),
@@ -42,16 +42,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
 
 
 def _run(context: Context, what: str, units: list[dict[str, Any]], sizes: Any = None) -> list[Any]:
-    done = run(
-        _work,
-        units,
-        context.folder / f"context-knob-{context.scale}" / what,
-        name=f"context-knob-{context.scale}-{what}",
-        spec={"sizes": sizes, "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    return done.records
+    return measured(context, "context-knob", _work, units, sizes, stage=what)
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:

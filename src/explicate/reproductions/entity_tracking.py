@@ -62,7 +62,7 @@ from explicate.models.tiny.language import DecoderRecipe, train_decoder
 from explicate.models.tiny.repeated_tokens import INDUCTION, trained_to_copy
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.entity_tracking_claims import claims_of
-from explicate.runtime.runner import run
+from explicate.reproductions.units import measured
 from explicate.runtime.seeds import generator
 
 BOXES = 7
@@ -74,7 +74,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "decoder": {"layers": 6, "width": 192, "heads": 6, "mlp_width": 192},
         "steps": 400, "tuning": 200, "looks": 150, "prompts": 500, "paths": 150, "reference": 500, "pairs": 600,
-        "tests": (5, 200), "controls": 10, "subsets": 20, "induction": 3000,
+        "tests": (5, 200), "controls": 10, "subsets": 20, "induction": 1000,
         "groups": {"fetchers": (12, 6), "transmitters": (8, 5), "detectors": (6, 4), "readers": (8, 4)},
     },
     "smoke": {
@@ -88,15 +88,13 @@ SIZES: dict[str, dict[str, Any]] = {
 
 def reproduce(context: Context) -> Sequence[Claim]:
     """Train, find circuits, then ask what they carry, what tuning changed, and whether the instruments are right."""
-    options = {"workers": context.workers, "backend": context.backend}
-    spec = {"sizes": SIZES[context.scale], "version": 1}
-    folder = context.folder / f"entity-tracking-{context.scale}"
+    sizes = SIZES[context.scale]
     first: list[dict[str, Any]] = [
         {"part": "circuit", "model": m, "seed": s} for s in context.seeds for m in MODELS[:3]
     ]
     first += [{"part": "accuracy", "model": m, "seed": s} for s in context.seeds for m in MODELS]
     first += [{"part": "induction", "seed": s} for s in context.seeds]
-    found = _run(first, context, folder / "circuits", spec, options)
+    found = measured(context, "entity-tracking", _work, first, sizes, stage="circuits")
     circuits = {(one["model"], one["seed"]): one["circuit"] for one in found if one["part"] == "circuit"}
     second: list[dict[str, Any]] = []
     for s in context.seeds:
@@ -110,16 +108,8 @@ def reproduce(context: Context) -> Sequence[Claim]:
         second += [
             {"part": "overlap", "model": m, "seed": s, "circuit": base, "other": circuits[m, s]} for m in ("A", "B")
         ]
-    found += _run(second, context, folder / "questions", spec, options)
+    found += measured(context, "entity-tracking", _work, second, sizes, stage="questions")
     return claims_of(found, context)
-
-
-def _run(
-    units: list[dict[str, Any]], context: Context, folder: Any, spec: Any, options: dict[str, Any]
-) -> list[dict[str, Any]]:
-    marked = [{**unit, "scale": context.scale} for unit in units]
-    done = run(_work, marked, folder, name=f"entity-tracking-{folder.name}", spec=spec, **options)
-    return [{**unit, **record} for unit, record in zip(units, done.records, strict=True)]
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -409,7 +399,7 @@ def _induction(unit: dict[str, Any]) -> dict[str, Any]:
     steps = SIZES[unit["scale"]]["induction"]
     model = trained_to_copy(steps, unit["seed"]).model
     rng = generator(unit["seed"], "induction")
-    ids, other = (INDUCTION.longest_alone.batch(rng, 64).ids[:, : INDUCTION.half + AFTER] for _ in range(2))
+    ids, other = (INDUCTION.batch(rng, 64).ids[:, : INDUCTION.half + AFTER] for _ in range(2))
     answers = ids[:, AFTER].tolist()  # what followed the last token where it stood before
     direct = patch_paths(model, ids, other, target=answers, metric="probability")
     reader = next(site for site in direct.strongest(8, sign=-1) if site.layer == 1)

@@ -34,7 +34,7 @@ from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.language import DecoderRecipe, Trained, train_decoder
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.evidence_of_meaning_claims import claims_of
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 
 CORPUS = ProgramCorpus()
@@ -69,24 +69,13 @@ SIZES: dict[str, dict[str, Any]] = {
 def reproduce(context: Context) -> Sequence[Claim]:
     """Train, follow the checkpoints, intervene on the semantics at the last, and plant two known truths."""
     scale = SIZES[context.scale]
-    found: dict[str, list[Any]] = {}
+    found: list[dict[str, Any]] = []
     for seed in context.seeds:  # a run for each, so that another seed can be added to those that are done
         parts: list[dict[str, Any]] = [{"part": "training", "seed": seed}]
         parts += [{"part": "point", "seed": seed, "step": step} for step in scale["checkpoints"]]
         parts += [{"part": part, "seed": seed} for part in ("last", "planted", "constant")]
-        name = f"evidence-of-meaning-{context.scale}-{seed}"
-        done = run(
-            _work,
-            [{**part, "scale": context.scale} for part in parts],
-            context.folder / name,
-            name=name,
-            spec={"sizes": scale, "version": 2},
-            workers=context.workers,
-            backend=context.backend,  # type: ignore[arg-type]
-        )
-        for part, record in zip(parts, done.records, strict=True):
-            found.setdefault(part["part"], []).append({**part, **record})
-    return claims_of(found)
+        found += measured(context, "evidence-of-meaning", _work, parts, scale, version=2, stage=str(seed))
+    return claims_of(by_part(found))
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:

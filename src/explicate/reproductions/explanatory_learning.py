@@ -23,7 +23,7 @@ from explicate.data.odeen import OdeenSplit, language
 from explicate.glassbox.explanatory import SMALL, Configuration, NetworkShape
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.explanatory_learning_claims import claims_of
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 
 UNIFORM = 200  # structures drawn uniformly, on which the interpreter is judged beside those chosen for each rule
 PARTS = ("interpreter", "network", "rules", "labels")
@@ -36,19 +36,8 @@ SIZES: dict[str, dict[str, Any]] = {
 def reproduce(context: Context) -> Sequence[Claim]:
     """The interpreter, the network with its generator (EMP-C), and the two other empiricists, once for each seed."""
     parts = [{"part": part, "seed": seed} for seed in context.seeds for part in PARTS]
-    done = run(
-        _work,
-        [{**part, "scale": context.scale} for part in parts],
-        context.folder / f"explanatory-learning-{context.scale}",
-        name=f"explanatory-learning-{context.scale}",
-        spec={"configuration": repr(configuration(context.scale)), "sizes": SIZES[context.scale], "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    found: dict[str, list[Any]] = {part: [] for part in PARTS}
-    for unit, record in zip(parts, done.records, strict=True):
-        found[str(unit["part"])].append(record)
-    return claims_of(found, SIZES[context.scale]["beams"])
+    sizes = {"configuration": repr(configuration(context.scale)), **SIZES[context.scale]}
+    return claims_of(by_part(measured(context, "explanatory-learning", _work, parts, sizes)), sizes["beams"])
 
 
 @cache

@@ -19,7 +19,7 @@ from explicate.errors import InputError
 from explicate.glassbox.fold import FoldSEClassifier, FoldSEMulticlassClassifier, Literal
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.fold_se_baselines import BASELINES, require_ripper
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 from explicate.runtime.statistics import t_interval
 
@@ -46,18 +46,8 @@ def reproduce(context: Context) -> Sequence[Claim]:
     parts += [{"part": "list", "table": name, "split": split} for name in lists for split in splits]
     parts += [{"part": "growth", "seed": context.seeds[0]}]
     parts += [{"part": "baseline", "learner": name, "split": split} for name in names for split in splits]
-    done = run(
-        _work,
-        [{**part, "scale": context.scale} for part in parts],
-        context.folder / f"fold-se-{context.scale}",
-        name=f"fold-se-{context.scale}",
-        spec={"sizes": {key: value for key, value in scale.items() if key != "growth"}, "version": 2},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    found: dict[str, list[Any]] = {}
-    for part, record in zip(parts, done.records, strict=True):
-        found.setdefault(part["part"], []).append({**part, **record})
+    sizes = {key: value for key, value in scale.items() if key != "growth"}
+    found = by_part(measured(context, "fold-se", _work, parts, sizes, version=2))
     return [
         *_adult_claims(found["adult"], found["baseline"]),
         _parent_claim(found["parent"]),

@@ -32,7 +32,7 @@ from explicate.models.torch_tabular import TorchTabularModel
 from explicate.rationales import InContextExplainer, Neighbourhood, scripted_rankers, solved
 from explicate.reproductions import llm_post_hoc_explainers_claims as judged
 from explicate.reproductions.claims import Claim, Context
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 
 TABLES = ("adult", "compas", "german-credit", "breast-cancer")
@@ -56,31 +56,20 @@ def reproduce(context: Context) -> Sequence[Claim]:
     size = SIZES[context.scale]
     tables = CHAT_TABLES if context.smoke else TABLES
     units: list[dict[str, Any]] = [
-        {"part": "table", "table": name, "model": model, "seed": seed, "scale": context.scale}
+        {"part": "table", "table": name, "model": model, "seed": seed}
         for seed in context.seeds
         for name in tables
         for model in MODELS
     ]
     if size["asked"]:
         units += [
-            {"part": "chat", "table": name, "chat": chat, "strategy": strategy, "scale": context.scale}
+            {"part": "chat", "table": name, "chat": chat, "strategy": strategy}
             for chat, _ in CHATS
             for name in CHAT_TABLES
             for strategy in STRATEGIES
         ]
-    done = run(
-        _work,
-        units,
-        context.folder / f"llm-post-hoc-explainers-{context.scale}",
-        name=f"llm-post-hoc-explainers-{context.scale}",
-        spec={**size, "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    found = [{**unit, **record} for unit, record in zip(units, done.records, strict=True)]
-    return judged.claims(
-        [one for one in found if one["part"] == "table"], [one for one in found if one["part"] == "chat"]
-    )
+    found = by_part(measured(context, "llm-post-hoc-explainers", _work, units, size))
+    return judged.claims(found["table"], found.get("chat", []))
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:

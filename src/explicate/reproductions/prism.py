@@ -25,7 +25,7 @@ from explicate.mechanisms.tracing.causal_tracing import normalised
 from explicate.models import zoo
 from explicate.models.tiny.language import DecoderRecipe, train_decoder
 from explicate.reproductions.claims import Claim, Context
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 from explicate.runtime.statistics import Interval, bootstrap_interval, unpaired_difference
 
@@ -49,24 +49,21 @@ LAYERS_OF_FLOW = 9 / 48  # the paper's window on GPT-2 XL
 def reproduce(context: Context) -> Sequence[Claim]:
     """The page's run on SmolLM2 and its check on a model with known truth."""
     scale, seeds = context.scale, list(context.seeds)
-    units: list[dict[str, Any]] = [{"part": "world", "scale": scale, "seed": seed} for seed in seeds]
-    units += [{"part": "sort", "scale": scale}]
+    units: list[dict[str, Any]] = [{"part": "world", "seed": seed} for seed in seeds]
+    units += [{"part": "sort"}]
     units += [
-        {"part": "trace", "scale": scale, "seed": seed, "window": window}
+        {"part": "trace", "seed": seed, "window": window}
         for window in SIZES[scale]["windows"]
         for seed in (seeds if window == SIZES[scale]["windows"][0] else seeds[:1])
     ]
-    done = run(
-        _work,
-        units,
-        context.folder / f"prism-{scale}",
-        name=f"prism-{scale}",
-        spec={"sizes": SIZES[scale], "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    worlds, sort, traces = done.records[: len(seeds)], done.records[len(seeds)], done.records[len(seeds) + 1 :]
-    return [*_world_claims(worlds), *_sort_claims(sort), *_trace_claims(traces[: len(seeds)]), *_window_claims(traces)]
+    found = by_part(measured(context, "prism", _work, units, SIZES[scale]))
+    traces = found["trace"]
+    return [
+        *_world_claims(found["world"]),
+        *_sort_claims(found["sort"][0]),
+        *_trace_claims(traces[: len(seeds)]),
+        *_window_claims(traces),
+    ]
 
 
 # -- units ---------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ from explicate.models.tiny import moded_deduction as planted
 from explicate.models.tiny.language import DecoderRecipe, Trained, train_decoder
 from explicate.reproductions import representation_engineering_claims as claims
 from explicate.reproductions.claims import Claim, Context
-from explicate.runtime.runner import run
+from explicate.reproductions.units import measured
 from explicate.runtime.seeds import generator
 
 MODEL = "smollm2-135m"
@@ -120,18 +120,8 @@ def reproduce(context: Context) -> Sequence[Claim]:
 
 def _stage(context: Context, name: str, units: list[dict[str, Any]], sizes: Sequence[str]) -> list[dict[str, Any]]:
     """Records of units, logged in a folder of the stage's own; `sizes` are those that its records depend on."""
-    place = f"representation-engineering-{context.scale}-{name}"
-    done = run(
-        _work,
-        [{**unit, "scale": context.scale} for unit in units],
-        context.folder / place,
-        name=place,
-        spec={"sizes": {each: SIZES[context.scale][each] for each in sizes}, "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-        max_error_rate=0.0,
-    )
-    return [dict(record) for record in done.records]
+    own = {each: SIZES[context.scale][each] for each in sizes}
+    return measured(context, "representation-engineering", _work, units, own, stage=name)
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from explicate.glassbox.prototypes import PrototypeClassifier, PrototypePartsCla
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.self_interpretable_survey_claims import all_claims
 from explicate.reproductions.self_interpretable_survey_twins import boosting, multilayer, network_accuracy
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 
 TRUTHS = (
@@ -78,19 +78,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
         parts += [{"part": "table", "table": name, "seed": seed} for name in scale["tables"]]
         for part in ("additive", "exclusive", "equation", "ratio", "parts", "concepts", "rules", "graphs", "policy"):
             parts.append({"part": part, "seed": seed})
-    done = run(
-        _work,
-        [{**part, "scale": context.scale} for part in parts],
-        context.folder / f"self-interpretable-survey-{context.scale}",
-        name=f"self-interpretable-survey-{context.scale}",
-        spec={"version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    found: dict[str, list[Any]] = {}
-    for unit, record in zip(parts, done.records, strict=True):
-        found.setdefault(unit["part"], []).append({**unit, **record})
-    return all_claims(found)
+    return all_claims(by_part(measured(context, "self-interpretable-survey", _work, parts, scale)))
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:

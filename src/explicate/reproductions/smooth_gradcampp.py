@@ -27,7 +27,7 @@ from explicate.models.tiny import cnn
 from explicate.report import fragments, pictures
 from explicate.report.document import Figure, Part, Report, Section
 from explicate.reproductions.claims import Claim, Context
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 from explicate.runtime.statistics import bootstrap_interval, paired_difference, wilcoxon_signed_rank
 
@@ -50,28 +50,19 @@ PHOTOGRAPHS = {"cat": "face", "coffee": "cup", "rocket": "rocket and stand"}
 def reproduce(context: Context) -> Sequence[Claim]:
     """Runs 1 to 3 of the system's page."""
     seeds = list(context.seeds)
-    units: list[dict[str, Any]] = [{"part": "shapes", "scale": context.scale, "seed": seed} for seed in seeds]
-    units += [{"part": "stability", "scale": context.scale, "seeds": seeds, "samples": n} for n in (25, 2)]
-    units += [{"part": "sites", "scale": context.scale, "seed": seed} for seed in seeds]
-    units += [{"part": "photographs", "scale": context.scale}]
-    done = run(
-        _work,
-        units,
-        context.folder / f"smooth-gradcampp-{context.scale}",
-        name=f"smooth-gradcampp-{context.scale}",
-        spec={"sizes": SIZES[context.scale], "version": 2},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
+    units: list[dict[str, Any]] = [{"part": "shapes", "seed": seed} for seed in seeds]
+    units += [{"part": "stability", "seeds": seeds, "samples": n} for n in (25, 2)]
+    units += [{"part": "sites", "seed": seed} for seed in seeds]
+    units += [{"part": "photographs"}]
+    found = by_part(measured(context, "smooth-gradcampp", _work, units, SIZES[context.scale], version=2))
     _page(context)
-    shapes = done.records[: len(seeds)]
-    many, few = done.records[len(seeds) : len(seeds) + 2]
+    shapes, (many, few) = found["shapes"], found["stability"]
     return [
-        *_localisation_claims(shapes, done.records[len(seeds) + 2 : -1]),
+        *_localisation_claims(shapes, found["sites"]),
         *_stability_claims(many["correlation"], few["correlation"]),
         *_robustness_claims(shapes),
         *_confidence_claims(shapes),
-        *_photograph_claims(done.records[-1]),
+        *_photograph_claims(found["photographs"][0]),
     ]
 
 
@@ -189,7 +180,7 @@ def _sites(unit: dict[str, Any]) -> dict[str, Any]:
             name: method.explain(model, test.images, targets, seed=unit["seed"]) for name, method in methods.items()
         }
         found[place] = {name: float(np.mean(_localised(each.values, test)["recall"])) for name, each in maps.items()}
-    return found
+    return {"places": found}
 
 
 def _photographs(unit: dict[str, Any]) -> dict[str, Any]:
@@ -289,8 +280,8 @@ def _localisation_claims(records: Sequence[dict[str, Any]], sites: Sequence[dict
         round(float(np.mean(record[SMOOTH]["recall"]) - np.mean(record["grad-cam"]["recall"])), 3) for record in records
     ]
     by_site = {
-        place: {name: float(np.mean([site[place][name] for site in sites])) for name in ("grad-cam", SMOOTH)}
-        for place in sites[0]
+        place: {name: float(np.mean([site["places"][place][name] for site in sites])) for name in ("grad-cam", SMOOTH)}
+        for place in sites[0]["places"]
     }
     extra = {
         metric: {name: round(_mean(records, name, metric), 3) for name in (*METHODS, *CONTROLS)}

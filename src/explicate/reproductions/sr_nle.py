@@ -31,7 +31,7 @@ from explicate.rationales.scripted_refiner import scripted
 from explicate.rationales.self_refine import answered
 from explicate.reproductions import sr_nle_claims as judged
 from explicate.reproductions.claims import Claim, Context
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 
 ARMS = ("nl", "iw", "aiw_attn", "aiw_ig", "iw_rand")
@@ -52,24 +52,12 @@ def reproduce(context: Context) -> Sequence[Claim]:
     """The identity on a scripted model, attributions of a trigger decoder, and SmolLM2 with all kinds of feedback."""
     size = SIZES[context.scale]
     units: list[dict[str, Any]] = [
-        {"part": part, "seed": seed, "scale": context.scale}
-        for part in ("identity", "trigger")
-        for seed in context.seeds
+        {"part": part, "seed": seed} for part in ("identity", "trigger") for seed in context.seeds
     ]
     if size["asked"]:
-        units += [{"part": "smollm2", "task": task, "scale": context.scale} for task in ("comve", "esnli")]
-    done = run(
-        _work,
-        units,
-        context.folder / f"sr-nle-{context.scale}",
-        name=f"sr-nle-{context.scale}",
-        spec={**size, "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    found = [{**unit, **record} for unit, record in zip(units, done.records, strict=True)]
-    parts = {part: [one for one in found if one["part"] == part] for part in ("identity", "trigger", "smollm2")}
-    return judged.claims(parts["identity"], parts["trigger"], parts["smollm2"])
+        units += [{"part": "smollm2", "task": task} for task in ("comve", "esnli")]
+    found = by_part(measured(context, "sr-nle", _work, units, size))
+    return judged.claims(found["identity"], found["trigger"], found.get("smollm2", []))
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:

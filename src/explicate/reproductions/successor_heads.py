@@ -47,7 +47,7 @@ from explicate.models.tiny.succession import planted_counter, trained_counter
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.successor_heads_claims import claims_of
 from explicate.reproductions.successor_heads_real import MODELS, real_model
-from explicate.runtime.runner import run
+from explicate.reproductions.units import measured
 from explicate.runtime.seeds import generator
 
 STATES: tuple[TokenState, ...] = ("mlp0", "embed+mlp0", "embed+attn0+mlp0", "in_context")
@@ -85,28 +85,14 @@ OTHER_LISTS = tuple(each.name for each in TASKS if each.name != "numbers")
 
 def reproduce(context: Context) -> Sequence[Claim]:
     """All parts of the system's page."""
-    scale = context.scale
     units: list[dict[str, Any]] = [
-        {"part": part, "seed": seed, "scale": scale}
-        for seed in context.seeds
-        for part in ("planted", "counter", "without statements")
+        {"part": part, "seed": seed} for seed in context.seeds for part in ("planted", "counter", "without statements")
     ]
-    units += [{"part": "large", "seed": context.seeds[0], "scale": scale}]
-    units += [
-        {"part": "real", "model": name, "scale": scale} for name in MODELS if not (context.smoke and name == "gemma")
-    ]
-    done = run(
-        _work,
-        units,
-        context.folder / f"successor-heads-{scale}",
-        name=f"successor-heads-{scale}",
-        spec={"sizes": SIZES[scale], "version": 2},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
+    units += [{"part": "large", "seed": context.seeds[0]}]
+    units += [{"part": "real", "model": name} for name in MODELS if not (context.smoke and name == "gemma")]
     found: dict[str, list[Any]] = {}
-    for unit, record in zip(units, done.records, strict=True):
-        found.setdefault(unit.get("model", unit["part"]), []).append(record)
+    for one in measured(context, "successor-heads", _work, units, SIZES[context.scale], version=2):
+        found.setdefault(one.get("model", one["part"]), []).append(one)
     return claims_of(found)
 
 

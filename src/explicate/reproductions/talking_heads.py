@@ -35,20 +35,20 @@ from explicate.mechanisms.channels import (
     traverse,
     try_steering,
 )
-from explicate.mechanisms.channels.induction import induction_heads, losses_of_halves
+from explicate.mechanisms.channels.induction import induction_heads
 from explicate.mechanisms.path_patching import patch_paths
 from explicate.mechanisms.weights import HeadWeights, Reading, component_scores, composition_scores
 from explicate.models import zoo
 from explicate.models.tiny.planted_channel import planted_channel
-from explicate.models.tiny.repeated_tokens import INDUCTION, trained_to_copy
+from explicate.models.tiny.repeated_tokens import INDUCTION, losses_of_halves, trained_to_copy
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.talking_heads_claims import all_claims
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
-        "steps": 3000, "sequences": 64, "naming": 10, "scored": 24, "movers": 3, "total": 8,
+        "steps": 1000, "sequences": 64, "naming": 10, "scored": 24, "movers": 3, "total": 8,
         "lengths": (2, 3, 5, 8, 12), "test": 200, "walk": 15, "steps of grid": 6, "coarse": 4, "training": 15,
         "validation": 30, "keep": 12, "length": 5, "crowding": (3, 8), "edit": 30, "tokens": 2000, "repeated": 8,
     },
@@ -59,43 +59,28 @@ SIZES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 INHIBITORS, DIMENSIONS = 2, 3
-REMOVED = 5  # components taken out of the trained pair, of 32
+INDUCTION_HEAD = 0.4  # the attention to the token after the earlier copy that makes a head one of induction
+REMOVED, MORE = 5, (10, 20, 32)  # components taken out of the trained pair, of 32
 
 
 def reproduce(context: Context) -> Sequence[Claim]:
     """Bars (a), (b) and (c) of the system's page; the heads that the first run names are given to the second."""
-    scale, seeds = context.scale, list(context.seeds[:1] if context.smoke else context.seeds)
+    seeds = list(context.seeds[:1] if context.smoke else context.seeds)
     first = [{"part": "planted", "seed": seed, "kind": kind} for seed in seeds for kind in ("q", "k", "v")]
-    first += [{"part": "trained", "seed": seed, "scale": scale} for seed in seeds]
-    first += [{"part": "named", "seed": seed, "scale": scale} for seed in seeds]
+    first += [{"part": part, "seed": seed} for part in ("trained", "named") for seed in seeds]
     found = _run(context, "heads", first)
-    named = {unit["seed"]: record for unit, record in zip(first, found, strict=True) if unit["part"] == "named"}
+    named = {one["seed"]: one for one in found if one["part"] == "named"}
     heads = {key: named[seeds[0]][key] for key in ("movers", "inhibitors", "chosen")}
-    second = [{"part": "steering", "seed": seed, "scale": scale, **heads} for seed in seeds]
-    second += [{"part": "edit", "seed": seed, "scale": scale, **heads} for seed in seeds]
-    second += [{"part": part, "seed": seeds[0], "scale": scale, **heads}
+    second = [{"part": part, "seed": seed, **heads} for part in ("steering", "edit") for seed in seeds]
+    second += [{"part": part, "seed": seeds[0], **heads}
                for part in ("compositions", "lists", "random subspace", "text")]  # fmt: skip
     found += _run(context, "lists", second)
-    records: dict[str, list[Any]] = {}
-    for unit, record in zip([*first, *second], found, strict=True):
-        records.setdefault(str(unit["part"]), []).append({**unit, **record})
-    return all_claims(records, SIZES[scale]["steps of grid"])
+    return all_claims(by_part(found), SIZES[context.scale]["steps of grid"])
 
 
 def _run(context: Context, name: str, units: list[dict[str, Any]]) -> list[Any]:
-    sizes = SIZES[context.scale]
-    whole = f"talking-heads-{name}-{context.scale}"
-    done = run(
-        _work,
-        units,
-        context.folder / whole,
-        name=whole,
-        spec={"sizes": {key: list(size) if isinstance(size, tuple) else size for key, size in sizes.items()}},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-        max_error_rate=0.0,
-    )
-    return done.records
+    sizes = {key: list(size) if isinstance(size, tuple) else size for key, size in SIZES[context.scale].items()}
+    return measured(context, "talking-heads", _work, units, sizes, stage=name)
 
 
 # -- units -------------------------------------------------------------------------------------------------------------
@@ -130,7 +115,7 @@ def _trained(unit: dict[str, Any]) -> dict[str, Any]:
     """Previous-token and induction heads of two trained layers, their composition, and what removal costs."""
     sizes = SIZES[unit["scale"]]
     model = trained_to_copy(sizes["steps"], unit["seed"]).model
-    ids = INDUCTION.longest_alone.batch(generator(unit["seed"], "held-out sequences"), sizes["sequences"]).ids
+    ids = INDUCTION.batch(generator(unit["seed"], "held-out sequences"), sizes["sequences"]).ids
     looked = induction_heads(model, ids)
     source, destination = int(looked.previous[0].argmax()), int(looked.induction[1].argmax())
     weights = HeadWeights.of(model)
@@ -147,17 +132,21 @@ def _trained(unit: dict[str, Any]) -> dict[str, Any]:
 
     draws = [generator(unit["seed"], "random components", i).permutation(order[REMOVED:])[:REMOVED] for i in range(10)]
     pair = (source, destination)
+    true = sorted({destination, *np.flatnonzero(looked.induction[1] >= INDUCTION_HEAD).tolist()})
     return {
         "losses": [first, second],
         "previous": looked.previous[0].tolist(),
         "induction": looked.induction[1].tolist(),
         "pair": list(pair),
+        "true": true,
+        "rank of a true pair": int((best["k"] > best["k"][source, true].max()).sum()) + 1,
         "rank by components": int((best["k"] > best["k"][pair]).sum()) + 1,
         "rank by whole matrices": int((every.full["k"][0, :, 1] > every.full["k"][0, source, 1, destination]).sum())
         + 1,
         "rank with q for k": int((best["q"] > best["q"][pair]).sum()) + 1,
         "k": best["k"].round(4).tolist(),
         "cost": cost(order[:REMOVED]),
+        "cost of more": {str(count): cost(order[:count]) for count in MORE},
         "random cost": [cost(chosen) for chosen in draws],
     }
 

@@ -35,7 +35,7 @@ from explicate.reproductions.textgenshap_claims import (
     reranking_claims,
     speculation_claims,
 )
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -54,19 +54,10 @@ WARM = 50  # evaluations after which the tree is judged
 
 def reproduce(context: Context) -> Sequence[Claim]:
     """The page's six bars."""
-    scale, seeds = context.scale, list(context.seeds)
     parts = ("exact", "fusion", "localisation", "reranking", "hierarchy", "speculation")
-    units = [{"part": part, "scale": scale, "seed": seed} for part in parts for seed in seeds]
-    done = run(
-        _work,
-        units,
-        context.folder / f"textgenshap-{scale}",
-        name=f"textgenshap-{scale}",
-        spec={"sizes": SIZES[scale], "recipe": dataclasses.asdict(RECIPES[scale]), "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    found = {part: done.records[i * len(seeds) : (i + 1) * len(seeds)] for i, part in enumerate(parts)}
+    units = [{"part": part, "seed": seed} for part in parts for seed in context.seeds]
+    sizes = {**SIZES[context.scale], "recipe": dataclasses.asdict(RECIPES[context.scale])}
+    found = by_part(measured(context, "textgenshap", _work, units, sizes))
     return [
         *exactness_claims(found["exact"]),
         *fusion_claims(found["fusion"]),

@@ -25,7 +25,7 @@ from explicate.models.tiny.encoder_tagger import encoder_tagger
 from explicate.models.tiny.training import train
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.transformer_programs_claims import claims
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 
 SHAPES: dict[str, dict[str, Any]] = {
     "hist": {},
@@ -60,18 +60,8 @@ def reproduce(context: Context) -> Sequence[Claim]:
         seeds = tuple(range(scale["induction seeds"])) if name == "induction" else seeds
         units += [{"part": "task", "task": name, "seed": seed} for seed in seeds]
     units += [{"part": part, "seed": seed} for part in ("repair", "entities") for seed in context.seeds]
-    done = run(
-        _work,
-        [{**unit, "scale": context.scale} for unit in units],
-        context.folder / f"transformer-programs-{context.scale}",
-        name=f"transformer-programs-{context.scale}",
-        spec={"sizes": scale, "shapes": SHAPES, "batch": BATCH, "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    found: dict[str, list[Any]] = {}
-    for unit, record in zip(units, done.records, strict=True):
-        found.setdefault(unit["part"], []).append({**unit, **record})
+    sizes = {**scale, "shapes": SHAPES, "batch": BATCH}
+    found = by_part(measured(context, "transformer-programs", _work, units, sizes))
     return claims(found["task"], found["repair"], found["entities"])
 
 

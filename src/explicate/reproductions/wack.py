@@ -50,7 +50,7 @@ from explicate.errors import InputError, MissingDependencyError
 from explicate.models import zoo
 from explicate.reproductions import wack_claims as judged
 from explicate.reproductions.claims import Claim, Context
-from explicate.runtime.runner import run
+from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 from explicate.runtime.statistics import bootstrap_interval
 
@@ -75,18 +75,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
     parts += [{"part": "language", "setting": setting} for setting in ("bad-shots", "alice-bob")]
     if scale["shared"]:
         parts += [{"part": "similarity"}]
-    done = run(
-        _work,
-        [{**part, "scale": context.scale} for part in parts],
-        context.folder / f"wack-{context.scale}",
-        name=f"wack-{context.scale}",
-        spec={"sizes": scale, "version": 1},
-        workers=context.workers,
-        backend=context.backend,  # type: ignore[arg-type]
-    )
-    found: dict[str, list[Any]] = {}
-    for part, record in zip(parts, done.records, strict=True):
-        found.setdefault(part["part"], []).append({**part, **record})
+    found = by_part(measured(context, "wack", _work, parts, scale))
     return [
         *judged.planted(found["planted"]),
         *judged.language(found["language"]),

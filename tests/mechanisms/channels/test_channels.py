@@ -30,10 +30,11 @@ from explicate.mechanisms.channels import (
     try_steering,
 )
 from explicate.mechanisms.channels.attention_of import Asking
-from explicate.mechanisms.channels.induction import induction_heads, losses_of_halves
+from explicate.mechanisms.channels.induction import induction_heads
 from explicate.mechanisms.weights import HeadWeights, component_scores
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.planted_channel import planted_channel
+from explicate.models.tiny.repeated_tokens import losses_of_halves
 
 ITEMS = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay", "kid", "lion")
 WORDS = (

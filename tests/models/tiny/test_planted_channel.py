@@ -1,12 +1,15 @@
 """The planted channel and the repeated tokens are what they say."""
 
+import itertools
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from explicate.errors import InputError
 from explicate.mechanisms.weights import HeadWeights, component_scores
 from explicate.models.tiny.planted_channel import planted_channel
-from explicate.models.tiny.repeated_tokens import RepeatedTokens
+from explicate.models.tiny.repeated_tokens import RepeatedTokens, Walks, losses_of_halves
 
 
 @pytest.mark.parametrize("kind", ["q", "k", "v"])
@@ -30,13 +33,31 @@ def test_sequences_are_said_twice():
     assert all(len(set(row[:8].tolist())) == 8 for row in ids)
     longer = RepeatedTokens(4, 8).batch(np.random.default_rng(0), 5).ids
     np.testing.assert_array_equal(longer[:, :8], longer[:, 8:])
-    mixed = RepeatedTokens(16, 8, shortest=3)
-    rows = mixed.batch(np.random.default_rng(0), 60).ids
-    lengths = (rows >= 0).sum(axis=1) // 2
-    assert set(lengths.tolist()) == set(range(3, 9))
-    assert all((row[:n] == row[n : 2 * n]).all() for row, n in zip(rows, lengths, strict=True))
-    assert mixed.longest_alone == corpus
-    with pytest.raises(InputError, match="halves of 9 to 8"):
-        RepeatedTokens(16, 8, shortest=9)
+    with pytest.raises(InputError, match="halves of 1 tokens"):
+        RepeatedTokens(16, 1)
     decoder = corpus.attention_only()
     assert (decoder.mlp_widths, decoder.positions, decoder.context) == ((0, 0), "learned", 16)
+
+
+def test_walks_follow_an_order_of_their_own():
+    rows = Walks(16, 40, used=5, jump=0.0).batch(np.random.default_rng(0), 30).ids
+    for row in rows:
+        assert len(set(row.tolist())) <= 5
+        after = dict(itertools.pairwise(row.tolist()))
+        assert all(after[here] == there for here, there in itertools.pairwise(row.tolist()))
+    assert len({tuple(sorted(set(row.tolist()))) for row in rows}) > 20
+    jumping = Walks(16, 400, used=5, jump=0.5).batch(np.random.default_rng(0), 1).ids[0].tolist()
+    pairs = Counter(itertools.pairwise(jumping))
+    kept = sum(max(count for (here, _), count in pairs.items() if here == each) for each in set(jumping)) / 399
+    assert 0.5 < kept < 0.72  # half follow the order; of the jumps, a fifth
+    with pytest.raises(InputError, match="used tokens"):
+        Walks(4, used=5)
+
+
+def test_losses_of_halves_are_of_halves():
+    corpus = RepeatedTokens(8, 4)
+    blind = corpus.attention_only(width=32, heads=2).handle(corpus.attention_only(width=32, heads=2).build(0))
+    first, second = losses_of_halves(blind, corpus.batch(np.random.default_rng(0), 32).ids)
+    assert abs(first - second) < 0.5  # it cannot copy
+    with pytest.raises(InputError, match="second half"):
+        losses_of_halves(blind, np.arange(6)[None])

@@ -2,7 +2,8 @@
 
 It is fitted here and not by statsmodels, whose mixed logistic model has priors and takes a second for each data set:
 there is no other term in it, so each method counts by its number of right answers, and the likelihood is a product of
-one-dimensional integrals, taken by Gauss-Hermite quadrature around its peak.
+one-dimensional integrals, taken by Gauss-Hermite quadrature about the peak of each (adaptive quadrature: with many
+answers of a method the peak is narrower than the gaps between nodes that are laid out for the prior).
 
 Source: Hase and Bansal (2020), arXiv 2005.01831, appendix; Bates et al. (2015), "Fitting Linear Mixed-Effects Models
 Using lme4", for what a singular fit is.
@@ -14,11 +15,10 @@ import numpy as np
 
 from explicate.core.capabilities import Floats
 
-NODES = 7  # of the quadrature
+NODES = 5  # of the quadrature
+PEAK_STEPS = 4  # to the peak of an integrand, about which the nodes are laid; near it is enough
 SINGULAR = 1e-3  # a standard deviation of intercepts below this is none
-STEPS = 30  # of Newton's method at most
-SPREADS = (0.0, *np.geomspace(0.03, 2.5, 8))  # standard deviations tried first
-REFINED, ROUNDS = 5, 6  # so many between the best one's neighbours, so many times in all
+STEPS = 40  # of a fit at most
 
 
 def method_accuracies(right: Floats, total: Floats) -> tuple[Floats, Floats]:
@@ -43,71 +43,82 @@ def method_accuracies(right: Floats, total: Floats) -> tuple[Floats, Floats]:
 
 
 def _maximum(right: Floats, total: Floats, start: Floats) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of the intercepts that make the data likeliest: a grid of spreads, refined."""
-    spread = np.repeat(np.array(SPREADS)[None], len(start), axis=0)
-    rows = np.arange(len(start))
-    for _ in range(ROUNDS):
-        found = [_best_mean(right, total, start, spread[:, column]) for column in range(spread.shape[1])]
-        means, values = (np.stack(part, axis=1) for part in zip(*found, strict=True))
-        best = values.argmax(axis=1)
-        chosen = means[rows, best], spread[rows, best]
-        below, above = (np.clip(best + step, 0, spread.shape[1] - 1) for step in (-1, 1))
-        low, high = spread[rows, below], spread[rows, above]
-        spread = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, REFINED)
-    return chosen
+    """Mean and standard deviation of the intercepts that make the data likeliest: a grid of spreads, refined twice."""
+    grid = np.concatenate([[0.0], np.geomspace(0.02, 3.0, 14)])
+    spread = np.repeat(grid[None], len(start), axis=0)
+    for _ in range(3):
+        means = np.repeat(start[:, None], spread.shape[1], axis=1)
+        value = np.empty(spread.shape)
+        for column in range(spread.shape[1]):
+            means[:, column], value[:, column] = _best_mean(right, total, start, spread[:, column])
+        best = value.argmax(axis=1)
+        rows = np.arange(len(start))
+        below = spread[rows, np.maximum(best - 1, 0)]
+        above = spread[rows, np.minimum(best + 1, spread.shape[1] - 1)]
+        chosen = spread[rows, best], means[rows, best]
+        spread = below[:, None] + (above - below)[:, None] * np.linspace(0, 1, 7)
+    return chosen[1], chosen[0]
 
 
 def _best_mean(right: Floats, total: Floats, start: Floats, spread: Floats) -> tuple[Floats, Floats]:
-    """The likeliest mean for a spread, and its log-likelihood: (data set,) each."""
+    """The likeliest mean for a spread, by Newton's method on the integrated likelihood, and its log-likelihood."""
+    nodes, weights = _quadrature()
     mean = start.copy()
-    for _ in range(3):
-        _, slope, bend = _integrated(right, total, mean, spread)
-        mean = mean + np.clip(slope / bend, -1.0, 1.0)
-    return mean, _integrated(right, total, mean, spread)[0]
+    for _ in range(6):
+        value, slope, bend = _integrated(right, total, mean, spread, nodes, weights)
+        mean = mean + np.clip(slope / np.maximum(bend, 1e-9), -1.0, 1.0)
+    value, _, _ = _integrated(right, total, mean, spread, nodes, weights)
+    return mean, value
 
 
-def _integrated(right: Floats, total: Floats, mean: Floats, spread: Floats) -> tuple[Floats, Floats, Floats]:
-    """Log-likelihood of the mean, its slope and about its bend: each (data set,)."""
-    own = _intercepts(right, total, mean, spread)
-    chance = 1 / (1 + np.exp(-own))
-    information = total * chance * (1 - chance)
-    none = spread < SINGULAR
-    variance = np.maximum(spread, SINGULAR)[:, None] ** 2
-    width = 1 / np.sqrt(information + 1 / variance)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    logit = own[:, :, None] + width[:, :, None] * nodes
-    likely = right[:, :, None] * logit - total[:, :, None] * np.logaddexp(0.0, logit)
-    prior = -0.5 * (logit - mean[:, None, None]) ** 2 / variance[:, :, None]
-    each = likely + prior + 0.5 * nodes**2
+def _integrated(
+    right: Floats, total: Floats, mean: Floats, spread: Floats, nodes: Floats, weights: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Log-likelihood of the mean, its slope and (approximate, positive) bend: each (data set,)."""
+    centre, width = _peaks(right, total, mean, spread)
+    deviation = centre[:, :, None] + width[:, :, None] * nodes  # (data set, method, node), in units of the spread
+    logit = mean[:, None, None] + spread[:, None, None] * deviation
+    log_wrong = -np.logaddexp(0.0, logit)
+    each = right[:, :, None] * logit + total[:, :, None] * log_wrong + (nodes**2 - deviation**2) / 2
     top = each.max(axis=2, keepdims=True)
     share = np.exp(each - top) * weights
     mass = share.sum(axis=2)
-    norm = 0.5 * np.log(2 * np.pi * variance)
-    value = (np.log(mass) + top[:, :, 0] + np.log(width) - norm).sum(axis=1)
-    expected = (share * logit).sum(axis=2) / mass
-    slope = ((expected - mean[:, None]) / variance).sum(axis=1)
-    alone = (right * mean[:, None] - total * np.logaddexp(0.0, mean)[:, None]).sum(axis=1)
-    at_mean = 1 / (1 + np.exp(-mean))[:, None]
-    slope = np.where(none, (right - total * at_mean).sum(axis=1), slope)
-    bend = np.where(none, (total * at_mean * (1 - at_mean)).sum(axis=1), (1 / (variance + 1 / information)).sum(axis=1))
-    return np.where(none, alone, value), slope, np.maximum(bend, 1e-9)
+    value = (np.log(mass * width) + top[:, :, 0]).sum(axis=1)
+    wrong = np.exp(log_wrong)
+    gap = right[:, :, None] - total[:, :, None] * (1 - wrong)
+    share /= mass[:, :, None]
+    slope = (share * gap).sum(axis=2)
+    bend = (share * (total[:, :, None] * wrong * (1 - wrong) - gap**2)).sum(axis=2) + slope**2
+    return value, slope.sum(axis=1), np.maximum(bend.sum(axis=1), 1e-3)
+
+
+def _peaks(right: Floats, total: Floats, mean: Floats, spread: Floats) -> tuple[Floats, Floats]:
+    """About where each method's integrand is largest, and how wide it is there, in units of the spread."""
+    centre = np.zeros(right.shape)
+    scale = spread[:, None]
+    for _ in range(PEAK_STEPS):
+        chance = 1 / (1 + np.exp(-mean[:, None] - scale * centre))
+        bend = 1 + scale**2 * total * chance * (1 - chance)
+        centre += np.clip((scale * (right - total * chance) - centre) / bend, -2.0, 2.0)
+    return centre, 1 / np.sqrt(bend)
 
 
 def _modes(right: Floats, total: Floats, mean: Floats, spread: Floats) -> Floats:
-    """Accuracy at each method's most likely intercept, given mean and spread."""
-    own = np.where((spread < SINGULAR)[:, None], mean[:, None], _intercepts(right, total, mean, spread))
-    return np.asarray(1 / (1 + np.exp(-own)))
-
-
-def _intercepts(right: Floats, total: Floats, mean: Floats, spread: Floats) -> Floats:
-    """Each method's most likely intercept (data set, method), by Newton's method on a concave function."""
+    """Accuracy at each method's most likely intercept, given mean and spread: Newton's method on a concave function."""
+    tight = spread < SINGULAR
     precision = 1 / np.maximum(spread, SINGULAR)[:, None] ** 2
     own = np.repeat(mean[:, None], right.shape[1], axis=1)
     for _ in range(STEPS):
         chance = 1 / (1 + np.exp(-own))
         slope = right - total * chance - precision * (own - mean[:, None])
         step = slope / (total * chance * (1 - chance) + precision)
-        own = own + np.clip(step, -1.0, 1.0)
-        if np.abs(step).max(initial=0.0) < 1e-6:
+        own += np.clip(step, -1.0, 1.0)
+        if np.abs(step).max(initial=0.0) < 1e-9:
             break
-    return own
+    own[tight] = mean[tight][:, None]
+    return np.asarray(1 / (1 + np.exp(-own)))
+
+
+def _quadrature() -> tuple[Floats, Floats]:
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    return nodes, weights / weights.sum()

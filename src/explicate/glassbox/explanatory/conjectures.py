@@ -18,9 +18,10 @@ from explicate.errors import InputError
 from explicate.glassbox.explanatory.beam import Conjecture, beam_search
 from explicate.glassbox.explanatory.interpreter import as_codes
 from explicate.glassbox.explanatory.shapes import SMALL_SHAPE, NetworkShape
-from explicate.glassbox.explanatory.training import TableBatch, TableSamples, fingerprint, tag_loss, trained, word_loss
+from explicate.glassbox.explanatory.training import TableBatch, TableSamples, fingerprint, tag_loss, word_loss
 from explicate.glassbox.explanatory.words import Words
 from explicate.models.tiny.descent import DecoderRecipe
+from explicate.models.tiny.drawn import trained
 from explicate.runtime.fingerprint import digest
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ from explicate.core.cost import spend
 from explicate.data.odeen import CELLS, Phenomena, all_structures, encode_structures, symbol_features
 from explicate.errors import FileFormatError, InputError
 from explicate.glassbox.explanatory.shapes import SMALL_SHAPE, NetworkShape
-from explicate.glassbox.explanatory.training import JudgedBatch, JudgedSamples, fingerprint, tag_loss, trained
+from explicate.glassbox.explanatory.training import JudgedBatch, JudgedSamples, fingerprint, tag_loss
 from explicate.glassbox.explanatory.words import Words
 from explicate.models.tiny.descent import DecoderRecipe
+from explicate.models.tiny.drawn import trained
 from explicate.runtime.fingerprint import digest
 
 if TYPE_CHECKING:

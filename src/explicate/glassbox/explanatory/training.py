@@ -5,12 +5,9 @@ Source: Norelli et al. (2022), arXiv 2201.10222, section 4 and appendix.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,15 +15,10 @@ from explicate.core.capabilities import Array, Masks
 from explicate.data.odeen import Phenomena, all_structures
 from explicate.errors import InputError
 from explicate.glassbox.explanatory.words import PAD, Words
-from explicate.models.tiny.descent import DecoderRecipe, Descent, read_weights
-from explicate.runtime.files import cache_folder
 from explicate.runtime.fingerprint import digest
-from explicate.runtime.seeds import derive_seed
 
 if TYPE_CHECKING:
     import torch
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,45 +110,6 @@ class TableSamples:
         return self.words.encode(self.phenomena.rules, ends=True)
 
 
-def trained(
-    build: Callable[[], Any],
-    batch: Callable[[np.random.Generator, int], Any],
-    loss: Callable[[Any, Any], torch.Tensor],
-    recipe: DecoderRecipe,
-    identity: tuple[Any, ...],
-    name: str,
-    validate: Callable[[Any], float] | None = None,
-    cache: bool = True,
-) -> Any:
-    """A module that is trained, or read from the user's cache, in evaluation mode.
-
-    Parameters
-    ----------
-    build : makes the untrained module; random numbers inside come from the recipe's seed.
-    identity : all that decides the outcome beside the recipe: shapes, words, hashes of the data.
-    validate : the loss on other phenomena; of the weights at the recipe's checkpoints and at the end, those with the
-        lowest are taken (early stopping, whose training is not cut short: the learning rate follows the recipe).
-    """
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(recipe.seed, "weights"))
-        module = build()
-    key = digest(FORMAT, repr(dataclasses.replace(recipe, save_every=1)), repr(module), list(identity))
-    folder = cache_folder("explanatory", key) if cache else None
-    descent = Descent(module, batch, loss, recipe, name, folder=folder)
-    _, kept = descent.finished() or descent.run()
-    module.eval()
-    if validate is not None and len(kept) > 1:
-        scores: dict[int, float] = {}
-        for step in sorted(kept):
-            _load(module, kept[step])
-            with torch.inference_mode():
-                scores[step] = validate(module)
-        _load(module, kept[min(scores, key=lambda step: scores[step])])
-    return module
-
-
 def fingerprint(phenomena: Phenomena) -> str:
     """A content hash of what is learned from."""
     return digest(list(phenomena.rules), phenomena.structures, phenomena.tags)
@@ -181,7 +134,3 @@ def word_loss(logits: torch.Tensor, rules: Array) -> torch.Tensor:
     target = np.roll(rules, -1, axis=1)
     target[:, -1] = PAD
     return F.cross_entropy(logits.flatten(0, 1), torch.as_tensor(target).flatten(), ignore_index=PAD)
-
-
-def _load(module: Any, kept: Any) -> None:
-    module.load_state_dict(read_weights(kept) if isinstance(kept, Path) else kept, strict=False)

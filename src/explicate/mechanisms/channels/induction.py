@@ -11,8 +11,8 @@ import numpy as np
 
 from explicate.core.capabilities import Array, Floats
 from explicate.core.sites import Site
-from explicate.errors import InputError
 from explicate.models.language import LanguageModel
+from explicate.models.tiny.repeated_tokens import half_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,27 +31,10 @@ class InductionHeads:
 
 def induction_heads(model: LanguageModel, ids: Array) -> InductionHeads:
     """Measure on sequences (sample, 2 half) whose second half is the first again."""
-    half = _half(ids)
+    half = half_of(ids)
     sites = [Site("pattern", layer) for layer in range(model.layer_count)]
     seen = model.capture(ids, sites)
     later, second = np.arange(1, 2 * half), np.arange(half, 2 * half)
     previous = [seen[site][:, :, later, later - 1].mean(axis=(0, 2)) for site in sites]
     induction = [seen[site][:, :, second, second - half + 1].mean(axis=(0, 2)) for site in sites]
     return InductionHeads(np.stack(previous), np.stack(induction))
-
-
-def losses_of_halves(model: LanguageModel, ids: Array) -> tuple[float, float]:
-    """Mean surprise at the tokens of the first half, and at those of the second that could be known; nats."""
-    half = _half(ids)
-    logits = model.capture(ids, [Site("logits")])[Site("logits")][:, :-1].astype(np.float64)
-    largest = logits.max(axis=-1, keepdims=True)
-    spread = np.log(np.exp(logits - largest).sum(axis=-1)) + largest[..., 0]
-    surprise = spread - np.take_along_axis(logits, ids[:, 1:, None], axis=-1)[..., 0]
-    return float(surprise[:, : half - 1].mean()), float(surprise[:, half:].mean())
-
-
-def _half(ids: Array) -> int:
-    half, odd = divmod(ids.shape[1], 2)
-    if odd or (ids[:, :half] != ids[:, half:]).any():
-        raise InputError("give sequences whose second half is the first again")
-    return half

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,6 +46,16 @@ class ProbeSet:
 
     def __len__(self) -> int:
         return len(self.clean)
+
+    def first(self, count: int) -> ProbeSet:
+        """The first pairs alone."""
+        return replace(
+            self,
+            clean=self.clean[:count],
+            corrupted=self.corrupted[:count],
+            answers=self.answers[:count],
+            places=self.places[:count],
+        )
 
 
 def copy_probes(model: LanguageModel, probes: Sequence[Probe], seed: int = 0, fewest: int = FEWEST) -> ProbeSet:

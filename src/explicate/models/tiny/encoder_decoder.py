@@ -6,20 +6,28 @@ blocks are pre-norm Transformer blocks (Vaswani et al. 2017; norms before each p
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 Keys = tuple[torch.Tensor, torch.Tensor]
 """Keys and values, each (row, head, token, width of a head)."""
+Visitor = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Is shown the pattern (row, head, query, key) and the heads' outputs (row, head, query, width); gives the outputs."""
 
 
 class Attention(nn.Module):
-    """Attention with several heads, whose keys can be kept."""
+    """Attention with several heads, whose keys can be kept.
+
+    `visit` is None, or sees and changes what the heads do; the attention then goes step by step.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
+        self.visit: Visitor | None = None
         self.query, self.out = nn.Linear(width, width), nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
 
@@ -34,9 +42,25 @@ class Attention(nn.Module):
         """(row, query, width): what each query reads; `there` (row, token) says which tokens of the memory exist."""
         mask = None if there is None else there[:, None, None, :]
         noise = self.dropout if self.training else 0.0
-        found = F.scaled_dot_product_attention(self._split(self.query(queries)), *keys, mask, noise, causal)
+        asked = self._split(self.query(queries))
+        if self.visit is None:
+            found = F.scaled_dot_product_attention(asked, *keys, mask, noise, causal)
+        else:
+            found = self._visited(asked, keys, mask, causal, self.visit)
         mixed: torch.Tensor = self.out(found.transpose(1, 2).flatten(2))
         return mixed
+
+    @staticmethod
+    def _visited(
+        asked: torch.Tensor, keys: Keys, mask: torch.Tensor | None, causal: bool, visit: Visitor
+    ) -> torch.Tensor:
+        scores = asked @ keys[0].transpose(2, 3) * asked.shape[-1] ** -0.5
+        if causal:
+            mask = torch.ones(scores.shape[2:], dtype=torch.bool, device=scores.device).tril()
+        if mask is not None:
+            scores = scores.masked_fill(~mask, float("-inf"))
+        pattern = scores.softmax(dim=-1)
+        return visit(pattern, pattern @ keys[1])
 
     def _split(self, states: torch.Tensor) -> torch.Tensor:
         return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
