@@ -81,10 +81,19 @@ def simulate_readers(
     out: Annotated[Path, typer.Option(help="CSV file of the answers; every line says that the reader is simulated.")],
     slips: Annotated[float, typer.Option(help="Share of answers given wrong by mistake.")] = 0.0,
     readers: Annotated[int, typer.Option(min=1, help="Simulated readers of each method.")] = 1,
+    chat: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="A chat model that reads instead: smollm2-135m, a folder, a URL."),
+    ] = None,
+    likelier: Annotated[
+        bool, typer.Option(help="With --chat: take the class that is likelier, not the reply.")
+    ] = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Let programs with fixed rules take the study: a bound on what the texts afford, not what people do.
+    """Let programs take the study: a bound on what the texts afford, not what people do.
+
+    By default they obey a fixed rule for each method; with --chat a chat model is asked with the pages that people see.
 
     Example: `explicate study simulate adult-study --out simulated.csv`
     """
@@ -92,12 +101,19 @@ def simulate_readers(
     from explicate.runtime.files import write_text
 
     loaded = load_study(study)
+    reads: dict[str, Any] = {}
+    if chat is not None:
+        from explicate.evaluation.simulatability.chat_reader import ChatReader
+        from explicate.models.chat import open_chat
+
+        reader = ChatReader(open_chat(chat), loaded.thing, likelier=likelier)
+        reads = {"reader": reader, "before": reader}
     answers = [
         answer
         for method in loaded.methods
         for number in range(readers)
         for answer in simulate(
-            loaded, method, participant=f"simulated-{method}-{number}", slips=slips, seed=seed + number
+            loaded, method, participant=f"simulated-{method}-{number}", slips=slips, seed=seed + number, **reads
         )
     ]
     write_text(out, answers_csv(answers))

@@ -81,11 +81,13 @@ def train_study_models(
     Parameters
     ----------
     recipe : of the task model and of the network that the prototypes start from. prototypes : parameters of
-        `NearestPrototype`.
+        `NearestPrototype`; here only `trusted` rows become prototypes, other than in the source.
     """  # fmt: skip
     small = len(parts.training) < FEW_ROWS
     recipe = recipe or CategoryRecipe(batch=100 if small else 1000, seed=seed)
-    how: dict[str, Any] = {"seed": seed, "batch": recipe.batch} | ({"prototypes": 8} if small else {}) | prototypes
+    how: dict[str, Any] = {"seed": seed, "batch": recipe.batch, "trusted": True, **prototypes}
+    if small:
+        how.setdefault("prototypes", 8)
     task = trained_categories(parts.training, parts.development, recipe)
     own = frozen = None
     if any(method in NEEDS_PROTOTYPES for method in methods):
