@@ -83,11 +83,9 @@ def simulate_readers(
     readers: Annotated[int, typer.Option(min=1, help="Simulated readers of each method.")] = 1,
     chat: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="A chat model that reads instead: smollm2-135m, a folder, a URL."),
+        typer.Option(metavar="MODEL", help="A chat model reads instead: smollm2-135m, a folder, a URL."),
     ] = None,
-    likelier: Annotated[
-        bool, typer.Option(help="With --chat: take the class that is likelier, not the reply.")
-    ] = False,
+    likelier: Annotated[bool, typer.Option(help="With --chat: the likelier class, not the reply.")] = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
