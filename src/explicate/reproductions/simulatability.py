@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from explicate.attribution.lime_tabular import LIME
-from explicate.data.language.review_sentences import in_parts, made_reviews, rated_reviews, rt_polarity
+from explicate.data.language.review_sentences import in_parts, made_reviews, review_sentences
 from explicate.data.language.word_vectors import news_vectors
 from explicate.errors import MissingDependencyError
 from explicate.evaluation.simulatability import (
@@ -229,7 +229,7 @@ def _sentences(unit: dict[str, Any]) -> dict[str, Any]:
     if place is None:
         texts = made_reviews(6000, seed=seed)
     else:
-        texts = rt_polarity(place) if place.is_dir() else rated_reviews(place)
+        texts = review_sentences(place)
     parts = in_parts(texts, seed=seed)
     vectors = news_vectors() if place is not None else None
     models = train_sentence_models(parts, recipe=SentenceRecipe(vectors=vectors, seed=seed), epochs=30)

@@ -123,7 +123,8 @@ def sentences(found: Found) -> list[Claim]:
     for method, read in one["readers"].items():
         claims += [
             Claim(f"sentences: what {method} affords in the {test} test", "accuracy after",
-                  measured=read[f"{test} post"], baseline=read[f"{test} pre"], chance=0.5, note=f"32 sentences; {PROXY}")
+                  measured=read[f"{test} post"], baseline=read[f"{test} pre"], chance=0.5,
+                  note=f"32 sentences; {PROXY}")
             for test in ("forward", "counterfactual")
         ]  # fmt: skip
     return claims

@@ -87,6 +87,11 @@ def rated_reviews(archive: str | Path) -> LabelledTexts:
     return _labelled(rows)
 
 
+def review_sentences(place: str | Path) -> LabelledTexts:
+    """`rt_polarity` of a folder, `rated_reviews` of a file."""
+    return rt_polarity(place) if Path(place).is_dir() else rated_reviews(place)
+
+
 def made_reviews(count: int = 2000, clauses: int = 3, seed: int = 0) -> LabelledTexts:
     """Sentences from a small grammar; how positive one is, is the sum of its adjectives' `sentiments`.
 
