@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 FEWEST_ERRORS = 60  # below it the page asks for counts and no probe
 SMALL, OTHER = "smollm2-135m", "gemma-3-270m"
 SIZES: dict[str, dict[str, Any]] = {
-    "full": {"world": {}, "training": {}, "fewest": 20, "questions": 900,
+    "full": {"world": {}, "training": {}, "fewest": 20, "questions": 1_800,
              "shared": 200, "samples": 5},
     "smoke": {"world": {"known": 30, "unknown": 15, "wavering": 0.4, "examples": 9, "relations": 1, "answers": 6},
               "training": {"width": 64, "mlp_width": 128, "steps": 600, "every": 50, "learning_rate": 5e-3},
