@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -182,6 +182,15 @@ def _explained(items: Sequence[Item], each: dict[str, list[str]]) -> tuple[Item,
         dataclasses.replace(item, explanations={method: texts[place] for method, texts in each.items()})
         for place, item in enumerate(items)
     )
+
+
+def accuracies(models: Mapping[str, Any], inputs: Array, labels: Array) -> dict[str, float]:
+    """The accuracy of each model on encoded cases, of those that there are."""
+    return {
+        name: float((model.predict(inputs).argmax(axis=1) == labels).mean())
+        for name, model in models.items()
+        if model is not None
+    }
 
 
 def narrative(method: str, texts: Sequence[str], origin: Provenance) -> Narrative:

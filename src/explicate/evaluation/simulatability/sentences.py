@@ -25,6 +25,7 @@ from explicate.evaluation.simulatability.explaining import (
     NEEDS_PROTOTYPES,
     ExplanationSettings,
     ItemExplainer,
+    accuracies,
     narrative,
     study_of,
 )
@@ -181,11 +182,7 @@ def train_sentence_models(
     chain = WordChain([text.split() for text in training.texts], LEAST)
     vectors = {} if recipe.vectors is None else read_vectors(recipe.vectors, chain.words)
     models = {"task": task, "prototypes": own, "frozen prototypes": frozen}
-    accuracy = {
-        name: float((model.predict(model.encode(test.texts)).argmax(axis=1) == test.labels).mean())
-        for name, model in models.items()
-        if model is not None
-    }
+    accuracy = accuracies(models, task.encode(test.texts), test.labels)  # all of them have the task model's words
     return SentenceModels(task, own, frozen, WordChoices(chain, vectors, choices), accuracy)
 
 

@@ -13,7 +13,13 @@ from explicate.data.ranges import table_in_ranges
 from explicate.data.table import Table
 from explicate.errors import InputError
 from explicate.evaluation.simulatability.batches import BatchSizes
-from explicate.evaluation.simulatability.explaining import METHODS, NEEDS_PROTOTYPES, ItemExplainer, make_study
+from explicate.evaluation.simulatability.explaining import (
+    METHODS,
+    NEEDS_PROTOTYPES,
+    ItemExplainer,
+    accuracies,
+    make_study,
+)
 from explicate.evaluation.simulatability.study import SimulationStudy
 from explicate.glassbox.prototypes.nearest import NearestPrototype
 from explicate.models.tiny.categories import BOTTLENECK, CategoryModel, CategoryRecipe, trained_categories
@@ -95,14 +101,8 @@ def train_study_models(
         own = NearestPrototype(**how).fit(start, parts.training, parts.development)
     if "composite" in methods:
         frozen = NearestPrototype(**{**how, "frozen": True}).fit(task, parts.training, parts.development)
-    rows, labels = parts.test.values(), parts.test.labels
     models = {"task": task, "prototypes": own, "frozen prototypes": frozen}
-    accuracy = {
-        name: float((model.predict(rows).argmax(axis=1) == labels).mean())
-        for name, model in models.items()
-        if model is not None
-    }
-    return StudyModels(task, own, frozen, accuracy)
+    return StudyModels(task, own, frozen, accuracies(models, parts.test.values(), parts.test.labels))
 
 
 def table_study(
