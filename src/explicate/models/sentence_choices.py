@@ -9,46 +9,40 @@ word vectors, say what could stand in a word's place.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from explicate.core.capabilities import Array, Floats, Targets
 from explicate.core.features import Feature
+from explicate.errors import InputError
 from explicate.models.table_model import BACKGROUND_ROWS, TableModel
 from explicate.models.tiny.word_chain import END, WordChain
 from explicate.runtime.fingerprint import digest
 from explicate.runtime.seeds import generator
 
 
-@dataclass(frozen=True, eq=False)
 class WordChoices:
     """Which words could stand in a word's place, and how likely.
 
-    Half of them are the likeliest ones of a language model, given the neighbours; the other half the nearest in a space
-    of word vectors, where there is one. Marks and numbers keep their place.
+    Half of them are the nearest in a space of word vectors, where there is one; the rest are the likeliest ones of a
+    language model, given the neighbours. Marks and numbers keep their place.
 
     Parameters
     ----------
     chain : the language model; all choices are words of it.
-    vectors : word -> vector; empty: the language model alone.
+    vectors : word -> vector; none: the language model alone.
     count : other words at each place.
     """
 
-    chain: WordChain
-    vectors: Mapping[str, Floats] = field(default_factory=dict)
-    count: int = 20
-
-    def __post_init__(self) -> None:
-        places = [place for place, word in enumerate(self.chain.words) if word.isalpha()]
-        usable = np.zeros(len(self.chain.words), dtype=bool)
-        usable[places] = True
-        object.__setattr__(self, "_usable", usable)
-        known = [place for place in places if self.chain.words[place] in self.vectors]
-        rows = [_unit(self.vectors[self.chain.words[place]]) for place in known]
-        object.__setattr__(self, "_known", np.array(known, dtype=int))
-        object.__setattr__(self, "_space", np.stack(rows) if rows else np.zeros((0, 1)))
+    def __init__(self, chain: WordChain, vectors: Mapping[str, Floats] | None = None, count: int = 20) -> None:
+        if count < 1:
+            raise InputError(f"{count} other words at each place; give 1 or more")
+        self.chain, self.vectors, self.count = chain, dict(vectors or {}), count
+        self._usable = np.array([word.isalpha() for word in chain.words])
+        known = [place for place in np.flatnonzero(self._usable) if chain.words[place] in self.vectors]
+        self._known = np.array(known, dtype=int)
+        self._space = np.array([_unit(self.vectors[chain.words[place]]) for place in known])
 
     def at(self, words: Sequence[str], place: int) -> tuple[tuple[str, ...], Floats]:
         """Words for one place of a sentence, its own one first, and their shares, which add up to 1."""
@@ -57,7 +51,7 @@ class WordChoices:
             return (word,), np.ones(1)
         left, right = (words[at] if 0 <= at < len(words) else END for at in (place - 1, place + 1))
         shares = self.chain.between(left, right)
-        others = shares * self._usable  # type: ignore[attr-defined]
+        others = shares * self._usable
         own = self.chain.code.get(word)
         if own is not None:
             others[own] = 0.0
@@ -69,10 +63,10 @@ class WordChoices:
         return (word, *(self.chain.words[code] for code in chosen)), mass / mass.sum()
 
     def _near(self, word: str, own: int | None) -> list[int]:
-        if word not in self.vectors or not len(self._known):  # type: ignore[attr-defined]
+        if word not in self.vectors or not len(self._known):
             return []
-        likeness = self._space @ _unit(self.vectors[word])  # type: ignore[attr-defined]
-        order = self._known[np.argsort(-likeness, kind="stable")]  # type: ignore[attr-defined]
+        likeness = self._space @ _unit(self.vectors[word])
+        order = self._known[np.argsort(-likeness, kind="stable")]
         return [int(code) for code in order[: self.count] if code != own]
 
 

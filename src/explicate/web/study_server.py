@@ -294,11 +294,11 @@ def _at(session: Session, sessions: Sessions, token: str, *, problem: str = "", 
         return _page("done", sessions, **common)
     if isinstance(page, Introduction):
         return _page("introduction", sessions, part=page, **common)
-    return _page("case", sessions, status=status, shown=page, problem=problem, rows=_rows(page),
+    return _page("case", sessions, status=status, shown=page, problem=problem, rows=case_rows(page),
                  blocks=blocks(page.explanation or ""), **common)  # fmt: skip
 
 
-def _rows(page: Shown) -> list[tuple[str, str, str]]:
+def case_rows(page: Shown) -> list[tuple[str, str, str]]:
     """Feature, value and new value (empty where it is not changed) of a case; one row of a sentence, none of others."""
     case, changes = read_case(page.context), read_edits(page.perturbation or "")
     if case.sentence:
