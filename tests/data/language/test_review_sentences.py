@@ -17,7 +17,7 @@ from explicate.data.language.review_sentences import (
 from explicate.data.language.word_vectors import read_vectors, vector_table
 from explicate.errors import FileFormatError, InputError
 
-LINES = "1\t2.25\tThe Rock isn't ''bad''.\n2\t-0.6\tEffective but too tepid biopic\n3\t0.0\tneither\n"
+LINES = "1\t2.25\tThe Rock isn't ''bad''.\n2\t-0.6\tEffective but too tepid biopic\n3\t0.0\tneither\n4\t1.0\t10 !\n"
 
 
 def packed(name, data):
@@ -50,8 +50,8 @@ def test_rated_sentences_are_found_in_an_archive_of_an_archive(tmp_path):
     assert found.labels.tolist() == [1, 0]
     assert found.texts == ("the rock isn't ' ' bad ' ' .", "effective but too tepid biopic")
     text = tmp_path / "own.txt"
-    text.write_text(LINES + "4\tgood\tx\n")
-    with pytest.raises(FileFormatError, match="line 4"):
+    text.write_text(LINES + "5\tgood\tx\n")
+    with pytest.raises(FileFormatError, match="line 5"):
         rated_reviews(text)
     path.write_bytes(packed("other.txt", b"x"))
     with pytest.raises(FileFormatError, match="holds no file movieReview"):

@@ -82,7 +82,7 @@ def rated_reviews(archive: str | Path) -> LabelledTexts:
             raise FileFormatError(
                 f"{path}, line {number}: no 'number, rating, sentence' with tabs between: {line[:60]!r}"
             ) from None
-        if len(parts) > 2 and words_of(parts[2]) and rating:
+        if len(parts) > 2 and rating:
             rows.append((parts[2], int(rating > 0)))
     return _labelled(rows)
 
@@ -148,6 +148,8 @@ def in_parts(texts: LabelledTexts, shares: Sequence[float] = (0.8, 0.1), seed: i
 
 
 def _labelled(rows: Sequence[tuple[str, int]]) -> LabelledTexts:
+    """Sentences with at least one word; marks and numbers alone say nothing."""
+    rows = [row for row in rows if any(word.isalpha() for word in words_of(row[0]))]
     return LabelledTexts(
         tuple(" ".join(words_of(text)) for text, _ in rows),
         np.array([label for _, label in rows], dtype=np.int64),
