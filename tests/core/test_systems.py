@@ -121,6 +121,7 @@ def test_built_systems() -> None:
         "llm-post-hoc-explainers",
         "hallucinated-references",
         "self-interpretable-survey",
+        "simulatability",
     }
 
 

@@ -45,6 +45,26 @@ def test_each_step_changes_the_predicted_score_least():
             assert found["margin"].values[sample, step] >= 0 or step == steps - 1
 
 
+def test_further_tries_change_more_features():
+    """The model answers otherwise only where at least five features have another value."""
+    features = rule_table(rows=50).model.features
+
+    def scores(rows):
+        far = (np.asarray(rows) != 0).sum(axis=1) >= 5
+        return np.where(far[:, None], [0.1, 0.9], [0.9, 0.1])
+
+    model = TabularModel(scores, np.zeros((5, 8)), features=features)
+    steps = {
+        tries: int(
+            DecisionBoundary(samples=300, edits=3, tries=tries).explain(model, np.zeros((1, 8)))["steps"].values[0]
+        )
+        for tries in (1, 2, 5)
+    }
+    assert steps == {1: 0, 2: 5, 5: 5}
+    with pytest.raises(InputError, match="0 tries"):
+        DecisionBoundary(tries=0)
+
+
 def test_where_nothing_crosses_there_are_no_steps(tmp_path):
     features = rule_table(rows=50).model.features
     same = TabularModel(lambda rows: np.tile([0.9, 0.1], (len(rows), 1)), np.zeros((5, 8)), features=features)

@@ -11,12 +11,27 @@ def test_smoke_scale_measures_readers_and_analysis(tmp_path, monkeypatch):
     context = Context(scale="smoke", seeds=(0,), folder=tmp_path)
     result = reproduce("simulatability", context)
     bars = [claim["bar"] for claim in result["claims"]]
-    assert bars == [
-        ">= 0.70", ">= 0.15", "within 0.06", ">= 0.88", ">= 0.65", ">= 0.81", ">= 0.79", "<= 12", "<= 0", ">= 0.90",
-        "<= 0.08", "> 0",
+    assert [bar for bar in bars if bar] == [
+        ">= 0.70", ">= 0.15", "within 0.06", ">= 0.88", ">= 0.65", "within 0.05 of 0.5", ">= 0.81", ">= 0.79", "<= 12",
+        "<= 0", "<= 0", ">= 0.90", "<= 0.08", "> 0",
     ]  # fmt: skip
     missing = [claim for claim in result["claims"] if claim["measured"] is None]
-    assert [claim["bar"] for claim in missing] == bars[4:9]
+    assert [claim["bar"] for claim in missing] == [
+        ">= 0.65",
+        "",
+        "",
+        ">= 0.81",
+        ">= 0.79",
+        "<= 12",
+        "<= 0",
+        "",
+        "",
+        "<= 0",
+    ]
+    counted = next(claim for claim in result["claims"] if "counts edits" in claim["metric"])
+    assert counted["met"]
+    texts = next(claim for claim in result["claims"] if "lexicon" in claim["claim"] and "LimeReader" in claim["metric"])
+    assert texts["measured"] > texts["baseline"]
     assert {(claim["met"], claim["note"]) for claim in missing} == {(None, "measured at full scale only")}
     assert all("SIMULATED" in claim["note"] for claim in result["claims"][:4])
     monkeypatch.setattr(simulatability, "_planted", lambda unit: pytest.fail("done twice"))
@@ -27,8 +42,28 @@ def test_bars_are_judged_by_the_figures():
     reader = {"pre": 0.5, "post": 0.7, "dealt": 0.57}
     claims = simulatability_claims.readers([reader], [reader], [reader])
     assert [claim.met for claim in claims] == [True, True, False, False, True]
-    one = {"accuracy": {"task": 0.82, "prototypes": 0.78}, "seconds": 600.0, "broken": ["x"]}
+    one = {"accuracy": {"task": 0.82, "prototypes": 0.78, "as written": 0.7}, "seconds": 600.0, "broken": ["x"]}
     assert [claim.met for claim in simulatability_claims.kit([one])] == [True, False, True, False]
+    beside = {"counted": 0.56, "trained": 0.8, "blind": 0.7, **reader}
+    said = {
+        "method": "lime",
+        "post": 0.5,
+        "pre": 0.5,
+        "dealt": 0.5,
+        "rule": 0.7,
+        "items": 8,
+        "readable": 0.25,
+        "name": "x",
+    }
+    claims = simulatability_claims.others([beside], [beside], [beside], [said, {"method": "anchor", "missing": "no x"}])
+    assert [claim.met for claim in claims if claim.bar] == [False]
+    assert [claim.note for claim in claims if claim.measured is None] == ["no x"]
+    assert "25%" in claims[-1].note
+    texts = {"accuracy": {"task": 0.8, "prototypes": 0.79}, "broken": [], "seconds": 60.0, "texts": "t", "sentences": 9,
+             "readers": {"lime": dict.fromkeys(("forward pre", "forward post", "counterfactual pre",
+                                                "counterfactual post"), 0.5)}}  # fmt: skip
+    claims = simulatability_claims.sentences([texts])
+    assert [claim.met for claim in claims] == [None, None, True, None, None]
     planted = {"covered": [True] * 9 + [False], "found": [True] * 10}
     null = {"blocks": [[False] * 5] * 20, "pooled": [[True] + [False] * 4] * 20}
     covered, rare, more = simulatability_claims.analysis([planted], [null], 0.15)

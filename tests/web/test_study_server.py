@@ -13,8 +13,9 @@ pytest.importorskip("httpx2")
 from starlette.testclient import TestClient
 
 from explicate.errors import FileFormatError, InputError
+from explicate.evaluation.simulatability.study import Shown
 from explicate.web.sessions import Sessions, form_secret, new_token, participant_of
-from explicate.web.study_server import MOST_BYTES, make_study_app, serve_study
+from explicate.web.study_server import MOST_BYTES, case_rows, make_study_app, serve_study
 
 BASE = "http://127.0.0.1:8000"
 FORM = {"content-type": "application/x-www-form-urlencoded", "origin": BASE}
@@ -226,3 +227,14 @@ def test_only_loopback_is_served(sessions):
         open_to_all.bind(("0.0.0.0", 0))
         with pytest.raises(InputError, match="not loopback"):
             serve_study(sessions, open_to_all)
+
+
+def test_a_sentence_is_one_row_and_its_change_the_whole_new_sentence():
+    edits = "Word 2 : dull --> moving\nWord 3 : film --> play"
+    page = Shown("1", "counterfactual", "pre", "Sentence : a dull film : really", perturbation=edits)
+    assert case_rows(page) == [("Sentence", "a dull film : really", "a moving play : really")]
+    assert case_rows(Shown("1", "forward", "pre", "Sentence : a b")) == [("Sentence", "a b", "")]
+    assert case_rows(Shown("1", "forward", "pre", "Age : old\nSex : x", perturbation="Age : old --> young")) == [
+        ("Age", "old", "young"), ("Sex", "x", ""),
+    ]  # fmt: skip
+    assert case_rows(Shown("1", "forward", "pre", "free text")) == []

@@ -21,7 +21,8 @@ from explicate.errors import CapabilityError, InputError
 class ConditionalOmission(Explainer):
     """Attribute to each category the score less its expectation under p(feature | the other features).
 
-    The conditional distribution of each feature is a multinomial logistic regression on the one-hot values of the
+    The conditional distribution of each feature is what the model's handle says (`conditional(inputs, feature)`, as
+    that of a sentence does, by a language model), else a multinomial logistic regression on the one-hot values of the
     others, fitted on the model's background. The expectation runs over all categories, so nothing is drawn. Unlike
     marginal omission it never asks about combinations that do not occur. A feature that the others determine gets 0.
 
@@ -51,7 +52,10 @@ class ConditionalOmission(Explainer):
         found = np.empty(inputs.shape)
         counts = [len(feature.categories) for feature in features]
         for j, count in enumerate(counts):
-            shares = self._shares(np.asarray(model.background), inputs, counts, j)
+            known = getattr(model, "conditional", None)
+            shares = (
+                self._shares(np.asarray(model.background), inputs, counts, j) if known is None else known(inputs, j)
+            )
             points = np.repeat(inputs, count, axis=0)
             points[:, j] = np.tile(np.arange(count), len(inputs))
             replaced = np.asarray(model.scores(points, np.repeat(targets, count, axis=0)), dtype=float)

@@ -31,6 +31,14 @@ def make(
     table: Annotated[
         str, typer.Option(help="A built-in table of two classes (categorical-adult, german-credit, compas), or a CSV.")
     ] = "categorical-adult",
+    sentences: Annotated[
+        Path | None,
+        typer.Option(help="Instead of a table, film reviews: the folder of rt-polarity, or vaderSentiment's archive."),
+    ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(help="With --sentences: word vectors, GloVe's text or word2vec's .bin."),
+    ] = None,
     label: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a CSV: the column that is predicted.")] = None,
     methods: Annotated[
         str, typer.Option(help="lime, anchor, decision-boundary, prototype, composite, omission; separated by commas.")
@@ -42,7 +50,7 @@ def make(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Train a model on a table, explain cases by each method, and write all files that readers need.
+    """Train a model on a table or on sentences, explain cases by each method, and write all files that readers need.
 
     `learning-*`, `forward-*` and `counterfactual-*` are for readers; the two `*-master` files hold the truth. A page to
     print is made for each method. `explicate serve --study FOLDER` shows the study in a browser.
@@ -54,20 +62,24 @@ def make(
     from explicate.evaluation.simulatability.tables import adult_parts, table_parts, table_study, train_study_models
     from explicate.report.simulation_forms import save_forms
 
-    sizes = BatchSizes(learning, forward, counterfactual)
     names = tuple(listed(methods))
-    parts = adult_parts(seed) if table == "categorical-adult" else table_parts(_table(table, label), seed)
-    models = train_study_models(parts, names, seed=seed)
-    thing, introduction = PEOPLE.get(table, ("case", ""))
-    texts = {"thing": thing} | ({"introduction": introduction} if introduction else {})
-    made = table_study(parts, models, names, sizes=sizes, seed=seed, **texts)
+    if sentences is not None:
+        made, accuracy = _of_sentences(sentences, vectors, names, (learning, forward, counterfactual), seed)
+    else:
+        sizes = BatchSizes(learning, forward, counterfactual)
+        parts = adult_parts(seed) if table == "categorical-adult" else table_parts(_table(table, label), seed)
+        models = train_study_models(parts, names, seed=seed)
+        thing, introduction = PEOPLE.get(table, ("case", ""))
+        texts = {"thing": thing} | ({"introduction": introduction} if introduction else {})
+        made = table_study(parts, models, names, sizes=sizes, seed=seed, **texts)
+        accuracy = models.accuracy
     save_study(made, folder, kind, seed)  # type: ignore[arg-type]  # another kind is refused by name
     forms = save_forms(made, folder, seed)
     say(
-        {"folder": str(folder), "accuracy": models.accuracy, "methods": list(names), "forms": [str(p) for p in forms]},
+        {"folder": str(folder), "accuracy": accuracy, "methods": list(names), "forms": [str(p) for p in forms]},
         [
             f"study: {folder}",
-            *(f"accuracy on balanced test rows, {name}: {value:.1%}" for name, value in models.accuracy.items()),
+            *(f"accuracy on balanced test rows, {name}: {value:.1%}" for name, value in accuracy.items()),
             f"pages to print: {', '.join(path.name for path in forms)}",
             f"for people: explicate serve --study {folder}",
         ],
@@ -81,10 +93,17 @@ def simulate_readers(
     out: Annotated[Path, typer.Option(help="CSV file of the answers; every line says that the reader is simulated.")],
     slips: Annotated[float, typer.Option(help="Share of answers given wrong by mistake.")] = 0.0,
     readers: Annotated[int, typer.Option(min=1, help="Simulated readers of each method.")] = 1,
+    chat: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="A chat model reads instead: smollm2-135m, a folder, a URL."),
+    ] = None,
+    likelier: Annotated[bool, typer.Option(help="With --chat: the likelier class, not the reply.")] = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Let programs with fixed rules take the study: a bound on what the texts afford, not what people do.
+    """Let programs take the study: a bound on what the texts afford, not what people do.
+
+    By default they obey a fixed rule for each method; with --chat a chat model is asked with the pages that people see.
 
     Example: `explicate study simulate adult-study --out simulated.csv`
     """
@@ -92,12 +111,19 @@ def simulate_readers(
     from explicate.runtime.files import write_text
 
     loaded = load_study(study)
+    reads: dict[str, Any] = {}
+    if chat is not None:
+        from explicate.evaluation.simulatability.chat_reader import ChatReader
+        from explicate.models.chat import open_chat
+
+        reader = ChatReader(open_chat(chat), loaded.thing, likelier=likelier)
+        reads = {"reader": reader, "before": reader}
     answers = [
         answer
         for method in loaded.methods
         for number in range(readers)
         for answer in simulate(
-            loaded, method, participant=f"simulated-{method}-{number}", slips=slips, seed=seed + number
+            loaded, method, participant=f"simulated-{method}-{number}", slips=slips, seed=seed + number, **reads
         )
     ]
     write_text(out, answers_csv(answers))
@@ -162,6 +188,26 @@ def analyse(
         command = f"explicate study analyse {study}" + (f" --file {file}" if file else "")
         lines.append(f"report: {simulation_report(result, loaded, command).save(report)}")
     say(result.to_dict(), lines, as_json)
+
+
+def _of_sentences(
+    place: Path, vectors: Path | None, methods: tuple[str, ...], items: tuple[int, int, int], seed: int
+) -> tuple[Any, dict[str, float]]:
+    """A study of film reviews, and the accuracy of its models."""
+    from explicate.data.language.review_sentences import in_parts, review_sentences
+    from explicate.evaluation.simulatability.batches import BatchSizes
+    from explicate.evaluation.simulatability.sentences import EDITS, sentence_study, train_sentence_models
+    from explicate.models.tiny.sentences import SentenceRecipe
+
+    parts = in_parts(review_sentences(place), seed=seed)
+    models = train_sentence_models(parts, methods, recipe=SentenceRecipe(vectors=vectors, seed=seed))
+    sizes = BatchSizes(*items, edits=EDITS)
+    made = sentence_study(
+        models.explainer(), parts[1], parts[2], methods, sizes=sizes, seed=seed,
+        introduction="A computer system guesses whether a sentence of a film review praises or blames. You will learn "
+        "to predict its answers.",
+    )  # fmt: skip
+    return made, models.accuracy
 
 
 def _people(study: Path, answers: Path | None) -> tuple[Any, list[Any]]:

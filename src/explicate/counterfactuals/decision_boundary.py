@@ -38,6 +38,8 @@ class DecisionBoundary(Parameterised):
     Parameters
     ----------
     samples : rows drawn. edits : most features that a drawn row changes.
+    tries : where no row is predicted otherwise, others are drawn, with up to `edits` more changes each time (the source
+        has 10 tries of 1,000 for sentences, and one of 10,000 for tables).
 
     Notes
     -----
@@ -50,13 +52,17 @@ class DecisionBoundary(Parameterised):
 
     samples: int = 10_000
     edits: int = 3
+    tries: int = 1
     needs: ClassVar[type] = Predictor
     instead: ClassVar[str] = ""
     kinds: ClassVar[tuple[str, ...]] = ("table",)
 
     def __post_init__(self) -> None:
-        if self.samples < 1 or self.edits < 1:
-            raise InputError(f"decision-boundary: {self.samples} samples of {self.edits} edits; give 1 or more of both")
+        if min(self.samples, self.edits, self.tries) < 1:
+            raise InputError(
+                f"decision-boundary: {self.tries} tries of {self.samples} samples of {self.edits} edits; give 1 or "
+                "more of each"
+            )
 
     def explain(self, model: Any, inputs: Any, seed: int = 0) -> Counterfactuals:
         """The way across the boundary for each row.
@@ -100,14 +106,14 @@ class DecisionBoundary(Parameterised):
     ) -> list[tuple[int, float]]:
         """The edits across the boundary, in order, as (feature, value)."""
         rng = generator(seed, "decision-boundary", row)
-        drawn = perturbed(row, values, self.samples, self.edits, rng)
-        margin = np.concatenate(
-            [
-                margins.each(part, np.full(len(part), place))
-                for part in np.array_split(drawn, max(1, len(drawn) // HELD))
-            ]
-        )
-        across = drawn[margin < 0]
+        across = row[None][:0]
+        for number in range(1, self.tries + 1):
+            drawn = perturbed(row, values, self.samples, number * self.edits, rng)
+            parts = np.array_split(drawn, max(1, len(drawn) // HELD))
+            margin = np.concatenate([margins.each(part, np.full(len(part), place)) for part in parts])
+            across = drawn[margin < 0]
+            if len(across):
+                break
         if not len(across):
             return []
         far = (across != row).sum(axis=1).astype(float)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from explicate.errors import ExplicateError, InputError, MissingDependencyError, first_line
 from explicate.evaluation.simulatability.answers import answers_csv, answers_json
-from explicate.evaluation.simulatability.layout import read_edits, read_row
+from explicate.evaluation.simulatability.layout import SENTENCE, read_case, read_edits
 from explicate.evaluation.simulatability.study import RATING_QUESTION, RATINGS, Shown
 from explicate.report.document import page_environment
 from explicate.web.sessions import Introduction, Session, Sessions, form_secret, new_token
@@ -294,17 +294,20 @@ def _at(session: Session, sessions: Sessions, token: str, *, problem: str = "", 
         return _page("done", sessions, **common)
     if isinstance(page, Introduction):
         return _page("introduction", sessions, part=page, **common)
-    return _page("case", sessions, status=status, shown=page, problem=problem, rows=_rows(page),
+    return _page("case", sessions, status=status, shown=page, problem=problem, rows=case_rows(page),
                  blocks=blocks(page.explanation or ""), **common)  # fmt: skip
 
 
-def _rows(page: Shown) -> list[tuple[str, str, str]]:
-    """Feature, value and new value (empty where it is not changed) of a case; none where it is no table."""
-    row = read_row(page.context)
-    if len(row) != len(page.context.splitlines()):
+def case_rows(page: Shown) -> list[tuple[str, str, str]]:
+    """Feature, value and new value (empty where it is not changed) of a case; one row of a sentence, none of others."""
+    case, changes = read_case(page.context), read_edits(page.perturbation or "")
+    if case.sentence:
+        after = " ".join(case.changed(changes).values.values())
+        return [(SENTENCE, " ".join(case.values.values()), after if changes else "")]
+    if len(case.values) != len(page.context.splitlines()):
         return []
-    edits = {edit.feature: edit.new for edit in read_edits(page.perturbation or "")}
-    return [(name, value, edits.get(name, "")) for name, value in row.items()]
+    edits = {edit.feature: edit.new for edit in changes}
+    return [(name, value, edits.get(name, "")) for name, value in case.values.items()]
 
 
 def blocks(text: str) -> list[tuple[str, list[list[str]]]]:

@@ -37,14 +37,14 @@ def test_files_have_the_published_columns_and_hide_the_truth(rule):
         assert {row[0] for row in rows} == master
         assert "perturbation_model" not in columns
         assert all(row[columns.index("user_prediction")] == "" for row in rows)
-    assert [len(found[name][1]) for name in ("learning", "forward-pre", "counterfactual-pre")] == [16, 32, 240]
+    assert [len(found[name][1]) for name in ("learning", "forward-pre", "counterfactual-pre")] == [16, 32, 96]
     assert found["forward-post-anchor"][1] != found["forward-pre"][1]  # another order
     assert sorted(found["forward-post-anchor"][1]) == sorted(found["forward-pre"][1])
 
 
 def test_the_form_to_print_shows_what_the_test_shows(rule):
     page = simulation_form(rule, "anchor")
-    assert page.count("Conditions for the model predicting") == 16 + 240
+    assert page.count("Conditions for the model predicting") == 16 + 96
     for item in rule.forward:
         part = page.split(f"<small>{item.id}</small>")[1].split('<div class="item">')[0]
         assert "The system answered" not in part
@@ -79,7 +79,7 @@ def test_filled_files_are_read_and_blank_answers_counted_as_none(rule, tmp_path)
     assert [one.answer for one in found[:4]] == ["yes", "no", "", ""]
     assert {one.kind for one in found} == {"person"}
     (tmp_path / "filled.csv").write_text("id,user_prediction\nchange-000,yes\nother-1,no\n")
-    with pytest.raises(FileFormatError, match=r"239 ids missing: change-001, .*1 id that the master lacks: other-1"):
+    with pytest.raises(FileFormatError, match=r"95 ids missing: change-001, .*1 id that the master lacks: other-1"):
         read_filled(rule, "counterfactual", "pre", tmp_path / "filled.csv", "P1", "anchor")
 
 

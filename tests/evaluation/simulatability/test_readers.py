@@ -57,7 +57,7 @@ def test_the_anchor_reader_gets_right_what_enumeration_says(rule):
     assert expected > 0.88
     found = accuracy(rule, simulate(rule, "anchor"))
     assert found >= 0.88
-    assert found == pytest.approx(expected, abs=3 * np.sqrt(expected * (1 - expected) / 240))
+    assert found == pytest.approx(expected, abs=3 * np.sqrt(expected * (1 - expected) / 96))
 
 
 def test_before_explanations_the_changed_cases_are_a_coin_toss(additive, rule):

@@ -11,8 +11,9 @@ none that changes it is found; here the case is replaced.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,13 @@ ROWS_TRIED = 20  # cases looked at for an edit of the wanted number of features,
 
 @dataclass(frozen=True)
 class Batches:
-    """Items without explanations, and the encoded rows (item, feature) that they show."""
+    """Items without explanations, and what explainers take for those that are explained: one entry an item."""
 
     learning: tuple[Item, ...]
     forward: tuple[Item, ...]
     counterfactual: tuple[Item, ...]
-    learning_rows: Array
-    counterfactual_rows: Array
+    learning_rows: Any
+    counterfactual_rows: Any
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,74 @@ class BatchSizes:
                                   ("counterfactual", self.counterfactual, 8)):  # fmt: skip
             if count < 0 or count % unit:
                 raise InputError(f"the {name} batch has {count} items; take a multiple of {unit}, so that it balances")
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Edited copies of a case.
+
+    Attributes
+    ----------
+    counts : (copy,), how many edits each has. answers : (model, copy), the predicted classes.
+    edits : of a copy, by its number.
+    """
+
+    counts: Array
+    answers: Array
+    edits: Callable[[int], list[Edit]]
+
+
+class Cases(ABC):
+    """Labelled cases, and what models of two classes predict for them.
+
+    Attributes
+    ----------
+    classes : names of the two. labels : (case,). answers : (model, case), the predicted classes.
+    inputs : what explainers take, one entry a case.
+    """
+
+    classes: Sequence[str]
+    labels: Array
+    answers: Array
+    inputs: Any
+
+    @abstractmethod
+    def context(self, place: int) -> str:
+        """A case as readers see it."""
+
+    @abstractmethod
+    def copies(self, place: int, most: int, rng: np.random.Generator) -> Copies:
+        """Random copies of a case with 1 to `most` edits, each number as likely."""
+
+
+class TableCases(Cases):
+    """The rows of a table, before models of rows."""
+
+    def __init__(self, models: Sequence[Any], table: Table) -> None:
+        self.models = models
+        self.inputs = models[0].encode(table.frame)
+        self.classes, self.labels = table.class_names, table.labels
+        self.answers = np.stack([one.predict(self.inputs).argmax(axis=1) for one in models])
+
+    def context(self, place: int) -> str:
+        """`Feature : value`, one a line."""
+        return row_text(self.models[0].feature_names, self._texts(self.inputs[[place]])[0])
+
+    def copies(self, place: int, most: int, rng: np.random.Generator) -> Copies:
+        """With features at other values."""
+        row = self.inputs[place]
+        drawn = perturbed(row, other_values(self.models[0]), TRIES, most, rng)
+        answers = np.stack([one.predict(drawn).argmax(axis=1) for one in self.models])
+
+        def edits(number: int) -> list[Edit]:
+            before, after = self._texts(np.stack([row, drawn[number]]))
+            names = self.models[0].feature_names
+            return [Edit(names[j], str(before[j]), str(after[j])) for j in np.flatnonzero(drawn[number] != row)]
+
+        return Copies((drawn != row).sum(axis=1), answers, edits)
+
+    def _texts(self, rows: Array) -> Array:
+        return np.asarray(self.models[0].feature_labels(rows)["input_text"][1])
 
 
 def draw_batches(
@@ -78,38 +147,52 @@ def draw_batches(
     InputError : too few rows of a (label, prediction) pair that both models agree on (the four counts are named), or no
         row of a pair with an edit that changes, or keeps, the prediction.
     """
-    sizes = sizes or BatchSizes()
     models = [model] if second is None else [model, second]
+    return batches_of(TableCases(models, development), TableCases(models, test), sizes, seed)
+
+
+def batches_of(development: Cases, test: Cases, sizes: BatchSizes | None = None, seed: int = 0) -> Batches:
+    """Batches of any cases; see `draw_batches`."""
+    sizes = sizes or BatchSizes()
     rng = generator(seed, "batches")
-    learning = _Pool(models, development, "development", rng)
-    pool = _Pool(models, test, "test", rng)
+    learning, pool = _Pool(development, "development", rng), _Pool(test, "test", rng)
     learned = learning.balanced(sizes.learning)
     asked = pool.balanced(sizes.forward, spare=sizes.counterfactual)
     changed = pool.edited(sizes.counterfactual, sizes.edits)
     return Batches(
-        tuple(learning.item(row, f"learn-{number:02d}") for number, row in enumerate(learned)),
-        tuple(pool.item(row, f"forward-{number:02d}") for number, row in enumerate(asked)),
-        tuple(pool.changed_item(row, values, f"change-{number:03d}") for number, (row, values) in enumerate(changed)),
-        learning.rows[learned],
-        pool.rows[[row for row, _ in changed]] if changed else pool.rows[:0],
-    )
+        tuple(learning.item(place, f"learn-{number:02d}") for number, place in enumerate(learned)),
+        tuple(pool.item(place, f"forward-{number:02d}") for number, place in enumerate(asked)),
+        tuple(
+            replace(pool.item(one.place, f"change-{number:03d}"), perturbation=edits_text(one.edits),
+                    perturbation_model=pool.classes[one.answer])
+            for number, one in enumerate(changed)
+        ),
+        development.inputs[learned],
+        test.inputs[[one.place for one in changed]],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """A case, edits of it, and the class that is predicted after them."""
+
+    place: int
+    edits: list[Edit]
+    answer: int
 
 
 class _Pool:
-    """Rows of a table that the models agree on, cell by cell, each taken at most once."""
+    """Cases that the models agree on, cell by cell, each taken at most once."""
 
-    def __init__(self, models: Sequence[Any], table: Table, name: str, rng: np.random.Generator) -> None:
-        self.models, self.table, self.name, self.rng = models, table, name, rng
-        self.rows = models[0].encode(table.frame)
-        self.classes = table.class_names
-        answers = np.stack([one.predict(self.rows).argmax(axis=1) for one in models])
-        self.predicted = answers[0]
-        agreed = (answers == answers[0]).all(axis=0)
+    def __init__(self, cases: Cases, name: str, rng: np.random.Generator) -> None:
+        self.cases, self.name, self.rng, self.classes = cases, name, rng, cases.classes
+        self.predicted = cases.answers[0]
+        agreed = (cases.answers == self.predicted).all(axis=0)
         self.cells = {
             (label, answer): [
-                int(row)
-                for row in rng.permutation(
-                    np.flatnonzero(agreed & (table.labels == label) & (self.predicted == answer))
+                int(place)
+                for place in rng.permutation(
+                    np.flatnonzero(agreed & (cases.labels == label) & (self.predicted == answer))
                 )
             ]
             for label in (0, 1)
@@ -132,37 +215,31 @@ class _Pool:
         taken = [rows.pop() for rows in self.cells.values() for _ in range(each)]
         return [taken[place] for place in self.rng.permutation(len(taken))]
 
-    def edited(self, count: int, edits: int) -> list[tuple[int, Array]]:
-        """So many rows with an edited copy each; in every cell half of the copies are predicted otherwise."""
-        values = other_values(self.models[0])
-        taken: list[tuple[int, Array]] = []
+    def edited(self, count: int, edits: int) -> list[_Changed]:
+        """So many cases with an edited copy each; in every cell half of the copies are predicted otherwise."""
+        taken: list[_Changed] = []
         for cell in self.cells:
             for place in range(count // 8):
                 wanted = 1 + place % edits
-                taken += [self._with_edit(cell, flip, values, wanted, edits) for flip in (True, False)]
+                taken += [self._with_edit(cell, flip, wanted, edits) for flip in (True, False)]
         return [taken[place] for place in self.rng.permutation(len(taken))]
 
-    def _with_edit(
-        self, cell: tuple[int, int], flip: bool, values: list[Array], wanted: int, most: int
-    ) -> tuple[int, Array]:
-        """A row of the cell and an edited copy: of `wanted` features if one of the next rows has such an edit."""
+    def _with_edit(self, cell: tuple[int, int], flip: bool, wanted: int, most: int) -> _Changed:
+        """A case of the cell and an edited copy: of `wanted` edits if one of the next cases has such a copy."""
         rows = self.cells[cell]
-        second: tuple[int, Array] | None = None
+        second: _Changed | None = None
         for place in range(len(rows) - 1, -1, -1):
             row = rows[place]
-            drawn = perturbed(self.rows[row], values, TRIES, most, self.rng)
-            answers = np.stack([one.predict(drawn).argmax(axis=1) for one in self.models])
-            fits = ((answers != cell[1]) == flip).all(axis=0)
-            exact = np.flatnonzero(fits & ((drawn != self.rows[row]).sum(axis=1) == wanted))
-            if len(exact):
-                rows.remove(row)
-                return row, drawn[exact[0]]
-            if second is None and fits.any():
-                second = row, drawn[np.flatnonzero(fits)[0]]
-            if second is not None and len(rows) - place >= ROWS_TRIED:
+            copies = self.cases.copies(row, most, self.rng)
+            fits = ((copies.answers != cell[1]) == flip).all(axis=0)
+            exact = np.flatnonzero(fits & (copies.counts == wanted))
+            if len(exact) or (second is None and fits.any()):
+                number = int(exact[0]) if len(exact) else int(np.flatnonzero(fits)[0])
+                second = _Changed(row, copies.edits(number), int(copies.answers[0, number]))
+            if len(exact) or (second is not None and len(rows) - place >= ROWS_TRIED):
                 break
         if second is not None:
-            rows.remove(second[0])
+            rows.remove(second.place)
             return second
         change = "changes" if flip else "keeps"
         raise InputError(
@@ -170,23 +247,7 @@ class _Pool:
             f"of which an edit of up to {most} features {change} the prediction; give more rows or allow more edits"
         )
 
-    def item(self, row: int, name: str) -> Item:
-        """A row as an item."""
-        texts = self._texts(self.rows[row][None])[0]
-        return Item(
-            name,
-            row_text(self.models[0].feature_names, texts),
-            self.classes[self.table.labels[row]],
-            self.classes[self.predicted[row]],
-        )
-
-    def changed_item(self, row: int, values: Array, name: str) -> Item:
-        """A row with its edits as an item."""
-        own, names = self.item(row, name), self.models[0].feature_names
-        before, after = self._texts(np.stack([self.rows[row], values]))
-        edits = [Edit(names[j], str(before[j]), str(after[j])) for j in np.flatnonzero(values != self.rows[row])]
-        answer = self.classes[int(self.models[0].predict(values[None]).argmax(axis=1)[0])]
-        return Item(own.id, own.context, own.label, own.model, edits_text(edits), answer)
-
-    def _texts(self, rows: Array) -> Array:
-        return np.asarray(self.models[0].feature_labels(rows)["input_text"][1])
+    def item(self, place: int, name: str) -> Item:
+        """A case as an item."""
+        label, answer = self.classes[int(self.cases.labels[place])], self.classes[int(self.predicted[place])]
+        return Item(name, self.cases.context(place), label, answer)

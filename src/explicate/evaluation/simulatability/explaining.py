@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
@@ -22,9 +22,8 @@ from explicate.counterfactuals.decision_boundary import DecisionBoundary
 from explicate.data.table import Table
 from explicate.errors import InputError
 from explicate.evaluation.simulatability import layout
-from explicate.evaluation.simulatability.batches import BatchSizes, draw_batches
+from explicate.evaluation.simulatability.batches import Batches, BatchSizes, draw_batches
 from explicate.evaluation.simulatability.study import Item, SimulationStudy
-from explicate.glassbox.prototypes.nearest import NearestPrototype
 
 METHODS = ("lime", "anchor", "decision-boundary", "prototype", "composite")
 ALONE = "omission"  # importance alone: shown where it is asked for
@@ -59,8 +58,8 @@ class ItemExplainer:
     """
 
     model: Any
-    prototypes: NearestPrototype | None = None
-    frozen: NearestPrototype | None = None
+    prototypes: Any = None
+    frozen: Any = None
     settings: ExplanationSettings = field(default_factory=ExplanationSettings)
 
     def texts(self, methods: Sequence[str], rows: Array, seed: int = 0) -> dict[str, Narrative]:
@@ -99,15 +98,19 @@ class ItemExplainer:
         if ALONE in wanted:
             made[ALONE] = alone = settings.omission.explain(self.model, rows, seed=seed)
             lists[ALONE] = [layout.omission_text(alone, sample, classes) for sample in samples]
-        return {method: _narrative(method, lists[method], made[method].provenance) for method in methods}
+        return {method: narrative(method, lists[method], made[method].provenance) for method in methods}
 
-    def _cases(
-        self, model: NearestPrototype | None, rows: Array, classes: tuple[str, ...], seed: int
-    ) -> tuple[Explanation, list[str]]:
-        assert model is not None
+    def _cases(self, model: Any, rows: Array, classes: tuple[str, ...], seed: int) -> tuple[Explanation, list[str]]:
         found = model.explain(rows)
         omission = self.settings.omission.explain(model, rows, seed=seed)
         return found, [layout.prototype_text(found, omission, sample, classes) for sample in range(len(rows))]
+
+
+class Explains(Protocol):
+    """What explains the cases of a study: of rows, `ItemExplainer`."""
+
+    def texts(self, methods: Sequence[str], rows: Any, seed: int = 0) -> dict[str, Narrative]:
+        """Method -> the explanations of the model's predictions, as people read them."""
 
 
 class Probabilities:
@@ -155,6 +158,14 @@ def make_study(
     batches = draw_batches(
         explainer.model, development, test, second=explainer.prototypes, sizes=sizes, seed=seed
     )  # fmt: skip
+    first, second = test.class_names
+    return study_of(batches, explainer, (first, second), methods, seed, **texts)
+
+
+def study_of(
+    batches: Batches, explainer: Explains, classes: tuple[str, str], methods: Sequence[str], seed: int = 0, **texts: Any
+) -> SimulationStudy:
+    """The study of some batches; see `make_study`."""
     groups = []
     for items, rows in (
         (batches.learning, batches.learning_rows),
@@ -163,8 +174,7 @@ def make_study(
         narratives = explainer.texts(methods, rows, seed) if len(rows) else {}
         each = {method: [str(text) for text in found["text"].values] for method, found in narratives.items()}
         groups.append(_explained(items, each))
-    first, second = test.class_names
-    return SimulationStudy((first, second), tuple(methods), groups[0], batches.forward, groups[1], **texts)
+    return SimulationStudy(classes, tuple(methods), groups[0], batches.forward, groups[1], **texts)
 
 
 def _explained(items: Sequence[Item], each: dict[str, list[str]]) -> tuple[Item, ...]:
@@ -174,6 +184,16 @@ def _explained(items: Sequence[Item], each: dict[str, list[str]]) -> tuple[Item,
     )
 
 
-def _narrative(method: str, texts: Sequence[str], origin: Provenance) -> Narrative:
+def accuracies(models: Mapping[str, Any], inputs: Array, labels: Array) -> dict[str, float]:
+    """The accuracy of each model on encoded cases, of those that there are."""
+    return {
+        name: float((model.predict(inputs).argmax(axis=1) == labels).mean())
+        for name, model in models.items()
+        if model is not None
+    }
+
+
+def narrative(method: str, texts: Sequence[str], origin: Provenance) -> Narrative:
+    """Explanations by one method as people read them."""
     data = xr.Dataset({"text": ("sample", np.array(list(texts), dtype=object))}, attrs={"layout": method})
     return Narrative(data, origin)

@@ -22,6 +22,8 @@ from explicate.glassbox.kinds import Prototypes
 HIDDEN_BELOW = 0.1  # importance of a feature that is not listed, or half of the largest where that is less
 MOST_LISTED = 3  # important features of each sign
 LAST_STEPS = 4  # of a path to the decision boundary
+SENTENCE = "Sentence"
+KNOWN = "Known sentence: "
 NO_PATH = "No change of a few features was found that changes the prediction."
 SIDES = ("== Why the prediction is as it is ==", "== What would change it ==")
 _ROW = re.compile(r"^(?P<feature>.+?) : (?P<value>.*)$")
@@ -47,6 +49,34 @@ class Edit:
 
 
 @dataclass(frozen=True)
+class Case:
+    """A case as a reader sees it: feature -> value, or place ("Word 4") -> word of a sentence.
+
+    Two rows have in common what stands under the same name; two sentences have words in common, wherever they stand.
+    """
+
+    values: Mapping[str, str]
+    sentence: bool = False
+
+    @property
+    def facts(self) -> frozenset[tuple[str, str]]:
+        """What it can share with other cases."""
+        return frozenset(self.fact(name, value) for name, value in self.values.items())
+
+    def fact(self, feature: str, value: str) -> tuple[str, str]:
+        """What a feature and its value are in cases of this kind."""
+        return (SENTENCE, value) if self.sentence else (feature, value)
+
+    def subject(self, feature: str, value: str) -> str:
+        """What a weight belongs to: a row's feature, or a sentence's word."""
+        return value if self.sentence else feature
+
+    def changed(self, edits: Sequence[Edit]) -> Case:
+        """The case after edits."""
+        return Case({**self.values, **{edit.feature: edit.new for edit in edits}}, self.sentence)
+
+
+@dataclass(frozen=True)
 class WeightedList:
     """What a LIME text says: (feature, value) -> weight, and the sums."""
 
@@ -57,12 +87,12 @@ class WeightedList:
 
 @dataclass(frozen=True)
 class PrototypeCase:
-    """What a prototype text says: its class, signed evidence, its values, and the important features with weights."""
+    """What a prototype text says: its class, signed evidence, its case, and weights of (feature, value) that matter."""
 
     label: str
     evidence: float
-    known: Mapping[str, str]
-    important: Mapping[str, float]
+    known: Case
+    important: Mapping[tuple[str, str], float]
 
 
 # -- rows and edits ------------------------------------------------------------------------------------------------
@@ -73,9 +103,22 @@ def row_text(names: Sequence[str], values: Sequence[str]) -> str:
     return "\n".join(f"{name} : {value}" for name, value in zip(names, values, strict=True))
 
 
-def read_row(text: str) -> dict[str, str]:
-    """Feature -> value of a row's text; lines in another form are left out."""
-    return {match["feature"]: match["value"] for line in text.splitlines() if (match := _ROW.match(line.strip()))}
+def sentence_text(sentence: str) -> str:
+    """A sentence as a case; its words are called "Word 1", "Word 2" and so on."""
+    return f"{SENTENCE} : {sentence}"
+
+
+def word_name(place: int) -> str:
+    """What the word at a place, counted from 0, is called."""
+    return f"Word {place + 1}"
+
+
+def read_case(text: str) -> Case:
+    """The case that a text shows; lines in another form are left out."""
+    rows = {match["feature"]: match["value"] for line in text.splitlines() if (match := _ROW.match(line.strip()))}
+    if set(rows) == {SENTENCE}:
+        return Case({word_name(place): word for place, word in enumerate(rows[SENTENCE].split())}, sentence=True)
+    return Case(rows)
 
 
 def edits_text(edits: Sequence[Edit]) -> str:
@@ -182,19 +225,21 @@ def prototype_text(explanation: Prototypes, omission: Attribution, sample: int, 
 
     Parameters
     ----------
-    omission : importance of the same rows' features for the class that the prototype model predicts.
+    omission : importance of the same rows' features for the class that the prototype model predicts. Of sentences,
+        `explanation` has one text a prototype, and both sentences are shown as they are.
     """
     data = explanation.data
     nearest = int(data["similarity"].values[sample].argmax())
     label = int(data["prototype_class"].values[nearest])
     evidence = 10 * float(data["similarity"].values[sample, nearest]) * (1 if label == 1 else -1)
     names, values = _labels(omission, sample)
-    lines = [
-        f"Most similar known case: {classes[label]} (evidence {evidence:+.2f})",
-        "Feature : known case | this case",
-    ]
+    lines = [f"Most similar known case: {classes[label]} (evidence {evidence:+.2f})"]
     known = data["source_text"].values[nearest]
-    lines += [f"{name} : {old} | {value}" for name, old, value in zip(names, known, values, strict=True)]
+    if isinstance(known, str):
+        lines += [KNOWN + known, "This sentence: " + " ".join(values)]
+    else:
+        lines.append("Feature : known case | this case")
+        lines += [f"{name} : {old} | {value}" for name, old, value in zip(names, known, values, strict=True)]
     important = listed_features(omission.values[sample])
     lines.append("Important features of this case" + (":" if important else ": none"))
     lines += [f"{names[j]} = {values[j]} ({omission.values[sample, j]:+.2f})" for j in important]
@@ -217,8 +262,13 @@ def read_prototype(text: str) -> PrototypeCase:
     nearest = next((m for line in lines if (m := _NEAREST.match(line))), None)
     if nearest is None:
         raise FileFormatError("the explanation has no line 'Most similar known case'; it is none by prototypes")
-    known = {m["feature"]: m["known"] for line in lines if (m := _BESIDE.match(line)) and m["feature"] != "Feature"}
-    important = {m["feature"]: float(m["weight"]) for line in lines if (m := _IMPORTANT.match(line))}
+    sentence = next((line.removeprefix(KNOWN) for line in lines if line.startswith(KNOWN)), None)
+    if sentence is not None:
+        known = read_case(sentence_text(sentence))
+    else:
+        beside = (m for line in lines if (m := _BESIDE.match(line)) and m["feature"] != "Feature")
+        known = Case({m["feature"]: m["known"] for m in beside})
+    important = {(m["feature"], m["value"]): float(m["weight"]) for line in lines if (m := _IMPORTANT.match(line))}
     return PrototypeCase(nearest["label"], float(nearest["evidence"]), known, important)
 
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
-from explicate.core.capabilities import Array, Floats
+from explicate.core.capabilities import Array, Floats, ModelKind, Targets
 from explicate.core.features import Feature, decode_frame
+from explicate.data.language.labelled_texts import LabelledTexts
+from explicate.data.language.review_sentences import in_parts, made_reviews, sentiments
 from explicate.data.table import Table
 from explicate.errors import InputError
 from explicate.evaluation.simulatability.answers import SIMULATED, Answer
 from explicate.evaluation.simulatability.study import Item, SimulationStudy
+from explicate.models.base import Model
+from explicate.models.sentence_choices import WordChoices
 from explicate.models.tabular import TabularModel
+from explicate.models.tiny.sentences import Vocabulary
+from explicate.models.tiny.word_chain import WordChain
+from explicate.runtime.fingerprint import digest
 from explicate.runtime.seeds import generator
 
 CLASSES = ("no", "yes")
@@ -84,6 +92,70 @@ def _table(
         tables.append(Table(f"{name} {part}", frame, labels, "classification", CLASSES, features))
     model = TabularModel(scores, tables[0].values(), features=features, output="call", class_names=CLASSES, name=name)
     return PlantedTable(model, *tables)
+
+
+class LexiconModel(Model):
+    """A sentence's log-odds of the second class are the sum of its words' weights; words without one count nothing.
+
+    Parameters
+    ----------
+    weights : word -> log-odds.
+    """
+
+    kind: ClassVar[ModelKind] = "text"
+    feature_dims: ClassVar[tuple[str, ...]] = ("word",)
+    score: ClassVar[str] = "logit"
+
+    def __init__(self, weights: Mapping[str, float], class_names: tuple[str, str] = ("negative", "positive")) -> None:
+        super().__init__("lexicon")
+        self.class_names = class_names
+        self._output_count = 2
+        self.vocabulary = Vocabulary(weights, least=1)
+        self.weights = np.array([weights.get(word, 0.0) for word in self.vocabulary.words])
+
+    def encode(self, inputs: Any) -> Array:
+        """Sentences as codes (sentence, place)."""
+        return self.vocabulary.encode(inputs)
+
+    def output_name(self, index: int) -> str:
+        """The class's name."""
+        assert self.class_names is not None
+        return self.class_names[index]
+
+    def fingerprint(self) -> str:
+        """A hash of words and weights."""
+        return digest(self.kind, self.vocabulary.words, self.weights)
+
+    def latent(self, inputs: Array) -> Floats:
+        """The log-odds (sentence, 1)."""
+        return np.asarray(self.weights[inputs.astype(int)].sum(axis=1, keepdims=True))
+
+    def probabilities(self, inputs: Array, targets: Targets) -> Floats:
+        """Probabilities of the targets (sentence,)."""
+        positive = 1 / (1 + np.exp(-self.latent(inputs)[:, 0]))
+        return np.where((targets if targets.ndim == 1 else targets[:, 0]) == 1, positive, 1 - positive)
+
+    def _forward(self, inputs: Array) -> Floats:
+        total = self.latent(inputs)
+        return np.concatenate([np.zeros_like(total), total], axis=1)
+
+
+@dataclass(frozen=True)
+class PlantedSentences:
+    """Made-up reviews, the lexicon that their labels were drawn from, and what could stand in each place."""
+
+    model: LexiconModel
+    development: LabelledTexts
+    test: LabelledTexts
+    choices: WordChoices
+
+
+def lexicon_sentences(count: int = 2000, clauses: int = 2, choices: int = 20, seed: int = 0) -> PlantedSentences:
+    """Sentences of `made_reviews` with the model whose answers are known for all of them."""
+    whole = made_reviews(2 * count, clauses, seed)
+    development, test, _ = in_parts(whole, (0.5, 0.5), seed)
+    chain = WordChain([text.split() for text in development.texts])
+    return PlantedSentences(LexiconModel(sentiments()), development, test, WordChoices(chain, count=choices))
 
 
 @dataclass(frozen=True)

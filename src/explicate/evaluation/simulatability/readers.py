@@ -44,8 +44,8 @@ class NoExplanationReader(SimulatedReader):
 
     def forward(self, learned: Sequence[Shown], pages: Sequence[Shown], classes: tuple[str, str]) -> list[str]:
         """As `SimulatedReader.forward`."""
-        known = [(layout.read_row(page.context), classes.index(str(page.model))) for page in learned]
-        return [classes[_naive_bayes(known, layout.read_row(page.context))] for page in pages]
+        known = [(layout.read_case(page.context), classes.index(str(page.model))) for page in learned]
+        return [classes[_naive_bayes(known, layout.read_case(page.context))] for page in pages]
 
     def counterfactual(self, pages: Sequence[Shown], classes: tuple[str, str]) -> list[str]:
         """As `SimulatedReader.counterfactual`."""
@@ -80,14 +80,16 @@ class LimeReader(SimulatedReader):
         """As `SimulatedReader.forward`."""
         texts = [layout.read_lime(_explanation(page)) for page in learned]
         sums: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-        for text in texts:
+        for page, text in zip(learned, texts, strict=True):
+            case = layout.read_case(page.context)
             for key, weight in text.weights.items():
-                sums[key].append(weight)
+                sums[case.fact(*key)].append(weight)
         baseline = float(np.mean([text.baseline for text in texts]))
         found = []
         for page in pages:
-            row = layout.read_row(page.context).items()
-            found.append(classes[int(baseline + sum(float(np.mean(sums[key])) for key in row if key in sums) > 0.5)])
+            facts = layout.read_case(page.context).facts
+            total = sum(float(np.mean(sums[key])) for key in sorted(facts) if key in sums)
+            found.append(classes[int(baseline + total > 0.5)])
         return found
 
     def counterfactual(self, pages: Sequence[Shown], classes: tuple[str, str]) -> list[str]:
@@ -115,12 +117,16 @@ class AnchorReader(SimulatedReader):
 
     def forward(self, learned: Sequence[Shown], pages: Sequence[Shown], classes: tuple[str, str]) -> list[str]:
         """As `SimulatedReader.forward`."""
-        rules = [(layout.read_anchor(_explanation(page)), str(page.model)) for page in learned]
+        rules = []
+        for page in learned:
+            case = layout.read_case(page.context)
+            conditions = layout.read_anchor(_explanation(page)).items()
+            rules.append((frozenset(case.fact(*one) for one in conditions), str(page.model)))
         guesses = NoExplanationReader().forward(learned, pages, classes)
         found = []
         for page, guess in zip(pages, guesses, strict=True):
-            row = layout.read_row(page.context)
-            met = [(len(rule), label) for rule, label in rules if rule and rule.items() <= row.items()]
+            facts = layout.read_case(page.context).facts
+            met = [(len(rule), label) for rule, label in rules if rule and rule <= facts]
             longest = [label for size, label in met if size == max(met)[0]]
             found.append(Counter(longest).most_common(1)[0][0] if longest else guess)
         return found
@@ -148,14 +154,14 @@ class BoundaryReader(SimulatedReader):
         """As `SimulatedReader.forward`."""
         votes: Counter[tuple[str, str]] = Counter()
         for page in learned:
-            sign = 1 if page.model == classes[1] else -1
+            sign, case = 1 if page.model == classes[1] else -1, layout.read_case(page.context)
             for step in layout.read_boundary(_explanation(page)):
-                votes[step.feature, step.old] += sign
-                votes[step.feature, step.new] -= sign
+                votes[case.fact(step.feature, step.old)] += sign
+                votes[case.fact(step.feature, step.new)] -= sign
         guesses = NoExplanationReader().forward(learned, pages, classes)
         found = []
         for page, guess in zip(pages, guesses, strict=True):
-            total = sum(votes[key] for key in layout.read_row(page.context).items())
+            total = sum(votes[key] for key in layout.read_case(page.context).facts)
             found.append(classes[int(total > 0)] if total else guess)
         return found
 
@@ -185,25 +191,24 @@ class PrototypeReader(SimulatedReader):
         known = [layout.read_prototype(_explanation(page)) for page in learned]
         weights: defaultdict[str, float] = defaultdict(float)
         for one in known:
-            for feature, weight in one.important.items():
-                weights[feature] += abs(weight) / len(known)
-        return [self._nearest(layout.read_row(page.context), known, weights) for page in pages]
+            for subject, weight in self._weights(one).items():
+                weights[subject] += weight / len(known)
+        return [self._nearest(layout.read_case(page.context), known, weights) for page in pages]
 
     def counterfactual(self, pages: Sequence[Shown], classes: tuple[str, str]) -> list[str]:
         """As `SimulatedReader.counterfactual`."""
         known = [layout.read_prototype(_explanation(page)) for page in pages]
-        found = []
-        for page, own in zip(pages, known, strict=True):
-            row = layout.read_row(page.context) | {edit.feature: edit.new for edit in _edits(page)}
-            weights = {feature: abs(weight) for feature, weight in own.important.items()}
-            found.append(self._nearest(row, known, weights))
-        return found
+        return [
+            self._nearest(layout.read_case(page.context).changed(_edits(page)), known, self._weights(own))
+            for page, own in zip(pages, known, strict=True)
+        ]
 
-    def _nearest(
-        self, row: Mapping[str, str], known: Sequence[layout.PrototypeCase], weights: Mapping[str, float]
-    ) -> str:
+    def _weights(self, one: layout.PrototypeCase) -> dict[str, float]:
+        return {one.known.subject(*key): abs(weight) for key, weight in one.important.items()}
+
+    def _nearest(self, case: layout.Case, known: Sequence[layout.PrototypeCase], weights: Mapping[str, float]) -> str:
         shared = [
-            sum(weights.get(f, 0.0) + self.unlisted for f, value in one.known.items() if row.get(f) == value)
+            sum(weights.get(case.subject(*fact), 0.0) + self.unlisted for fact in sorted(case.facts & one.known.facts))
             for one in known
         ]
         return known[int(np.argmax(shared))].label
@@ -300,7 +305,7 @@ def simulate(
             else:
                 given = using.counterfactual(pages, study.classes)
             for page, answer in zip(pages, given, strict=True):
-                said = _other(answer, study.classes) if rng.random() < slips else answer
+                said = _other(answer, study.classes) if rng.random() < slips and answer else answer
                 found.append(Answer(name, SIMULATED, method, test.name, phase, page.item, said, reader=own.name))
     return found
 
@@ -320,16 +325,19 @@ def shuffled_explanations(study: SimulationStudy, seed: int = 0) -> SimulationSt
     )
 
 
-def _naive_bayes(known: Sequence[tuple[Mapping[str, str], int]], row: Mapping[str, str]) -> int:
-    """The likelier class, with one imagined case of each value; the first class of equals."""
+def _naive_bayes(known: Sequence[tuple[layout.Case, int]], case: layout.Case) -> int:
+    """The likelier class, with one imagined case of each value; the first class of equals.
+
+    A word of a sentence is there or not; a feature of a row has one of the values that were seen.
+    """
     scores = []
     for label in (0, 1):
-        own = [case for case, answer in known if answer == label]
+        own = [one.facts for one, answer in known if answer == label]
         score = np.log((len(own) + 1) / (len(known) + 2))
-        for feature, value in row.items():
-            values = {case.get(feature) for case, _ in known} | {value}
-            hits = sum(case.get(feature) == value for case in own)
-            score += np.log((hits + 1) / (len(own) + len(values)))
+        for fact in sorted(case.facts):
+            values = {one.values.get(fact[0]) for one, _ in known} | {fact[1]}
+            options = 2 if case.sentence else len(values)
+            score += np.log((sum(fact in facts for facts in own) + 1) / (len(own) + options))
         scores.append(score)
     return int(scores[1] > scores[0])
 

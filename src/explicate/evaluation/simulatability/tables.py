@@ -13,7 +13,13 @@ from explicate.data.ranges import table_in_ranges
 from explicate.data.table import Table
 from explicate.errors import InputError
 from explicate.evaluation.simulatability.batches import BatchSizes
-from explicate.evaluation.simulatability.explaining import METHODS, NEEDS_PROTOTYPES, ItemExplainer, make_study
+from explicate.evaluation.simulatability.explaining import (
+    METHODS,
+    NEEDS_PROTOTYPES,
+    ItemExplainer,
+    accuracies,
+    make_study,
+)
 from explicate.evaluation.simulatability.study import SimulationStudy
 from explicate.glassbox.prototypes.nearest import NearestPrototype
 from explicate.models.tiny.categories import BOTTLENECK, CategoryModel, CategoryRecipe, trained_categories
@@ -81,11 +87,13 @@ def train_study_models(
     Parameters
     ----------
     recipe : of the task model and of the network that the prototypes start from. prototypes : parameters of
-        `NearestPrototype`.
+        `NearestPrototype`; here only `trusted` rows become prototypes, other than in the source.
     """  # fmt: skip
     small = len(parts.training) < FEW_ROWS
     recipe = recipe or CategoryRecipe(batch=100 if small else 1000, seed=seed)
-    how: dict[str, Any] = {"seed": seed, "batch": recipe.batch} | ({"prototypes": 8} if small else {}) | prototypes
+    how: dict[str, Any] = {"seed": seed, "batch": recipe.batch, "trusted": True, **prototypes}
+    if small:
+        how.setdefault("prototypes", 8)
     task = trained_categories(parts.training, parts.development, recipe)
     own = frozen = None
     if any(method in NEEDS_PROTOTYPES for method in methods):
@@ -93,14 +101,8 @@ def train_study_models(
         own = NearestPrototype(**how).fit(start, parts.training, parts.development)
     if "composite" in methods:
         frozen = NearestPrototype(**{**how, "frozen": True}).fit(task, parts.training, parts.development)
-    rows, labels = parts.test.values(), parts.test.labels
     models = {"task": task, "prototypes": own, "frozen prototypes": frozen}
-    accuracy = {
-        name: float((model.predict(rows).argmax(axis=1) == labels).mean())
-        for name, model in models.items()
-        if model is not None
-    }
-    return StudyModels(task, own, frozen, accuracy)
+    return StudyModels(task, own, frozen, accuracies(models, parts.test.values(), parts.test.labels))
 
 
 def table_study(
