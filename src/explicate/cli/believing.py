@@ -27,7 +27,7 @@ def believe(
         str,
         typer.Argument(
             help="The chat model that gave the reasons: an address (http://127.0.0.1:8000/v1), a name in the zoo, a "
-            "Hugging Face folder, `package.module:object`, or a log of calls to replay."
+            "Hugging Face folder, or `package.module:object`."
         ),
     ],
     inputs: Annotated[
@@ -79,9 +79,11 @@ def believe(
     least: Annotated[
         float, typer.Option(help="Log-odds of the answer that a word must be worth to count as a reason.")
     ] = 0.2,
-    log: Annotated[
-        str | None, typer.Option(help="A file that every call is logged to; give it as CHAT to replay.")
-    ] = None,
+    draws: Annotated[
+        int,
+        typer.Option(min=2, help="Replies to each question, of a model that gives no probabilities of its answers."),
+    ] = 10,
+    log: Annotated[str | None, typer.Option(help="A file that every call is logged to.")] = None,
     seed: Seed = 0,
     out: Out = Path("explicate-out/believe"),
     as_json: Json = False,
@@ -97,8 +99,8 @@ def believe(
 
     Example: `explicate believe http://127.0.0.1:8000/v1 items.jsonl`
 
-    Example: `explicate believe smollm2-135m "We saw it on Monday and the story was excellent" --task review
-    --choices negative,positive`
+    Example: `explicate believe smollm2-135m "The film was dull" --task review --choices negative,positive
+    --answer positive --reason "The word dull decides."`
     """
     from explicate.evaluation.belief import Rule
     from explicate.evaluation.belief import believe as run
@@ -125,6 +127,7 @@ def believe(
         budget=budget,
         insertions=insertions,
         rule=Rule(least=least),
+        draws=draws,
         seed=seed,
     )
     page = belief_report(table, shlex.join(["explicate", *sys.argv[1:]])).save(out / "report.html")

@@ -32,46 +32,48 @@ INTRODUCTION = (
 )
 STYLE = """<style>
 .belief {
+  container-type: inline-size;
   color: #1d2430;
+  font-size: 16px;
   line-height: 1.5;
 }
 .belief article {
   border: 1px solid #d9dee6;
-  border-radius: .5rem;
-  margin: 0 0 1rem;
-  padding: .75rem 1rem .6rem;
+  border-radius: 8px;
+  margin: 0 0 16px;
+  padding: 12px 16px 10px;
   background: #fff;
 }
 .belief header {
   display: flex;
   flex-wrap: wrap;
-  gap: .1rem .9rem;
-  font-size: .85rem;
+  gap: 2px 14px;
+  font-size: .85em;
   color: #5c6675;
 }
 .belief header b {
   color: #1d2430;
 }
 .belief .input {
-  margin: .2rem 0 .5rem;
-  font-size: .9rem;
+  margin: 3px 0 8px;
+  font-size: .9em;
   color: #5c6675;
   overflow-wrap: anywhere;
 }
 .belief .said {
-  margin: 0 0 .6rem;
-  padding-left: .75rem;
+  margin: 0 0 10px;
+  padding-left: 12px;
   border-left: 3px solid #c3cad4;
-  font-size: 1.05rem;
+  font-size: 1.05em;
   overflow-wrap: anywhere;
 }
 .belief .said span, .belief .chip {
-  border-radius: .25rem;
-  padding: .05rem .3rem;
+  border-radius: 4px;
+  padding: 1px 5px;
 }
 .belief .chip {
   white-space: nowrap;
-  font-size: .8rem;
+  font-size: .8em;
 }
 .belief .yes {
   background: #d9efdd;
@@ -96,10 +98,10 @@ STYLE = """<style>
 }
 .belief .row {
   display: grid;
-  grid-template-columns: 8rem minmax(6rem, 9rem) minmax(0, 1fr) minmax(0, 1fr);
-  gap: .1rem .9rem;
+  grid-template-columns: 115px minmax(90px, 140px) minmax(0, 1fr) minmax(0, 1fr);
+  gap: 2px 14px;
   align-items: center;
-  padding: .35rem 0;
+  padding: 6px 0;
   border-top: 1px solid #eceff3;
 }
 .belief .row .part {
@@ -112,26 +114,26 @@ STYLE = """<style>
 }
 .belief .why {
   grid-column: 2 / -1;
-  font-size: .82rem;
+  font-size: .82em;
   color: #5c6675;
 }
 .belief .bars {
-  font-size: .78rem;
+  font-size: .78em;
   font-variant-numeric: tabular-nums;
   color: #5c6675;
 }
 .belief .track {
   display: grid;
-  grid-template-columns: 4.6rem 1fr 3rem;
-  gap: .4rem;
+  grid-template-columns: 68px minmax(20px, 1fr) 42px;
+  gap: 6px;
   align-items: center;
   line-height: 1.35;
 }
 .belief .track i {
   display: block;
-  height: .5rem;
+  height: 8px;
   min-width: 1px;
-  border-radius: .15rem;
+  border-radius: 2px;
   background: #2f6fb3;
 }
 .belief .track.others i {
@@ -141,13 +143,13 @@ STYLE = """<style>
   text-align: right;
 }
 .belief .also {
-  margin: .35rem 0 0;
-  padding-top: .35rem;
+  margin: 6px 0 0;
+  padding-top: 6px;
   border-top: 1px solid #eceff3;
-  font-size: .85rem;
+  font-size: .85em;
   color: #3c4553;
 }
-@media (max-width: 46rem) {
+@container (max-width: 720px) {
   .belief .row {
     grid-template-columns: auto 1fr;
   }
@@ -155,7 +157,7 @@ STYLE = """<style>
     grid-column: 1 / -1;
   }
   .belief article {
-    padding: .6rem .7rem .5rem;
+    padding: 10px 12px 8px;
   }
 }
 </style>"""

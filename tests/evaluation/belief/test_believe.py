@@ -116,6 +116,7 @@ def test_either_of_two_words_is_undecided_where_attribution_and_edits_disagree()
     assert [(part.text, part.verdict) for part in one.parts] == [("left", UNDECIDED)]
     assert one.parts[0].attribution.says == "for"
     assert one.parts[0].edits.says == "against"
+    assert one.parts[0].reason == "by attribution: a reason; by edits: none"
     both = SelfExplainer(chat=chat).given([item], ["B"], ["It says left and right."])
     (one,) = believe(chat, [item], both, insertions=0).predictions
     assert one.together.says == "for"

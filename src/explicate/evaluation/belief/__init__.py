@@ -2,7 +2,7 @@
 
 from explicate.evaluation.belief.answering import OtherRespondent
 from explicate.evaluation.belief.believing import believe
-from explicate.evaluation.belief.evidence import AgainstOthers, WordEffects
+from explicate.evaluation.belief.evidence import AgainstOthers, WordEffects, answer_handle, word_effects
 from explicate.evaluation.belief.parts import (
     CONTRADICTED,
     NOT_TESTED,
@@ -30,7 +30,9 @@ __all__ = [
     "Prediction",
     "Rule",
     "WordEffects",
+    "answer_handle",
     "believe",
     "claims",
     "read_reasons",
+    "word_effects",
 ]

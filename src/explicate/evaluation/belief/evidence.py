@@ -31,6 +31,7 @@ Says = Literal["for", "against", "open"]
 SMALLEST = 1e-6  # probability that log-odds are still taken of
 FEWEST = 2  # other words that a word must be held against
 Z = 1.96
+SHOWN_ERROR = 0.005  # smaller errors round to nothing
 
 
 def log_odds(respondent: Respondent, shares: Sequence[Floats], place: int) -> Floats:
@@ -113,7 +114,8 @@ class AgainstOthers:
 
     def __str__(self) -> str:
         effect, *others = (round(one, 2) + 0.0 for one in (self.effect, *self.ends))  # + 0.0: no -0.00
-        return f"{effect:+.2f} (others {others[0]:.2f} [{others[1]:.2f}, {others[2]:.2f}])"
+        unsure = f" ± {Z * self.error:.2f}" if self.error > SHOWN_ERROR else ""
+        return f"{effect:+.2f}{unsure} (others {others[0]:.2f} [{others[1]:.2f}, {others[2]:.2f}])"
 
     @property
     def ends(self) -> tuple[float, float, float]:
@@ -187,7 +189,23 @@ def word_effects(
     if attribution is None or len(words) < FEWEST:
         return found
     values, errors = word_attribution(respondent, item, letter, attribution, budget, seed)
-    return replace(found, attribution=values, attribution_error=errors)
+    return replace(found, attribution=values, attribution_error=np.hypot(errors, error))
+
+
+def answer_handle(respondent: Respondent, item: ChoiceItem, letter: str) -> WordFunction:
+    """The log-odds of one answer to an item as a model of its distinct words, which any method for texts explains.
+
+    It takes the item's words in lower case, without punctuation, each once; words that are left out are deleted.
+    """
+    place = item.letters.index(letter)
+
+    def scores(rows: list[list[str]]) -> Floats:
+        return log_odds(respondent, respondent.shares([kept(item, set(row)) for row in rows]), place)
+
+    answer = item.choices[place]
+    return WordFunction(
+        scores, distinct_words(item), class_names=(f"not {answer}", answer), name=f"answer to {item.name}"
+    )
 
 
 def word_attribution(
@@ -203,11 +221,7 @@ def word_attribution(
     -------
     (word,) attributions, and their standard errors, 0 where the method gives none.
     """
-    words, place = distinct_words(item), item.letters.index(letter)
-
-    def scores(rows: list[list[str]]) -> Floats:
-        return log_odds(respondent, respondent.shares([kept(item, set(row)) for row in rows]), place)
-
+    words = distinct_words(item)
     if isinstance(method, str):
         kind = registry.find(method, "methods")
         if not hasattr(kind, "attribute"):
@@ -216,7 +230,7 @@ def word_attribution(
             )
         known = {field.name for field in fields(kind)}
         method = kind.from_parameters({"budget": budget} if "budget" in known else {})
-    handle = WordFunction(scores, words, name=f"answer to {item.name}")
+    handle = answer_handle(respondent, item, letter)
     found = method.explain(handle, [" ".join(words)], target=0, seed=seed)
     values = found["attribution"].values.reshape(-1)[: len(words)]
     errors = found["standard_error"].values.reshape(-1)[: len(words)] if "standard_error" in found.data else 0 * values

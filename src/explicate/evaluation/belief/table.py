@@ -233,6 +233,11 @@ class BeliefTable:
             f"{said[0].upper()}{said[1:]}.",
             f"{len(self.predictions)} predictions; parts of the reasons: {parts}.",
         ]
+        if not any(one.status == "ok" for one in self.predictions):
+            found.append(
+                "No reason could be read in the form that was asked for; give what the model says with the items, as "
+                '"answer" and "explanation", or ask for another form.'
+            )
         if share is not None:
             shares = "; ".join(
                 f"{name} {'none to be had' if own is None else own}"

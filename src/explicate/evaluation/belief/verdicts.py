@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from explicate.errors import InputError
@@ -53,7 +53,8 @@ class Rule:
             attributed = against_others(
                 effects.attribution[place], effects.attribution_error[place], effects.attribution[others], self.least
             )
-        verdict, reason = _joined([one for one in (attributed, edits) if one is not None], self.least)
+        figures = {name: one for name, one in (("attribution", attributed), ("edits", edits)) if one is not None}
+        verdict, reason = _joined(figures, self.least)
         if denied:
             verdict, reason = SWAPPED.get(verdict, verdict), f"said not to matter: {reason}"
         return Part("word", word, verdict, reason, edits, attributed, float(effects.flips[place]))
@@ -75,7 +76,11 @@ class Rule:
         return Part("edit", claim.text, SUPPORTED if moved else CONTRADICTED, said)
 
 
-def _joined(figures: list[AgainstOthers], least: float) -> tuple[str, str]:
+IN_WORDS = {"for": "a reason", "against": "none", "open": "not clear"}
+
+
+def _joined(named: Mapping[str, AgainstOthers], least: float) -> tuple[str, str]:
+    figures = list(named.values())
     said = [one.says for one in figures]
     if all(one == "for" for one in said):
         return SUPPORTED, "it moves the answer more than words that are not named"
@@ -85,6 +90,4 @@ def _joined(figures: list[AgainstOthers], least: float) -> tuple[str, str]:
         if all(abs(one.effect) < least for one in figures):
             return CONTRADICTED, "it does not move the answer"
         return CONTRADICTED, "it moves the answer no more than words that are not named"
-    if "for" in said and "against" in said:
-        return UNDECIDED, "attribution and edits disagree"
-    return UNDECIDED, "it may move the answer more than words that are not named; the interval holds 0"
+    return UNDECIDED, "; ".join(f"by {name}: {IN_WORDS[one.says]}" for name, one in named.items())
