@@ -240,23 +240,7 @@ def _bars(name: str, figure: AgainstOthers | None, scale: float) -> str:
 
 
 def _also(one: Prediction) -> str:
-    found = []
-    if one.together is not None:
-        mean, low, high = one.together.ends
-        found.append(
-            f"All named words taken out at once: {round(one.together.effect, 2) + 0.0:.2f}; as many others: {mean:.2f} "
-            f"[{low:.2f}, {high:.2f}]."
-        )
-    if one.reader is not None:
-        found.append(
-            f"A simulated reader foretells changed inputs: {one.reader[0]:.0%} with it, {one.reader[1]:.0%} without."
-        )
-    if one.insertions is not None:
-        found.append(
-            f"Words put in that moved the answer: {one.insertions[1]:.0f}, named in the new reason: "
-            f"{one.insertions[0]:.0f}."
-        )
-    return f'<p class="also">{_text(" ".join(found))}</p>' if found else ""
+    return f'<p class="also">{_text(" ".join(one.notes()))}</p>' if one.notes() else ""
 
 
 def _text(text: str) -> str:

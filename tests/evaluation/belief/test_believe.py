@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from explicate.benchmarks.faith_plaus import positive, review_model, review_pool
 from explicate.data.language.marked_tasks import CUES, SENTIMENT, review_items, substitutes
@@ -23,6 +25,7 @@ from explicate.evaluation.belief.table import BELIEVE, CONTROLS, DOUBT, IN_PART,
 from explicate.evaluation.self_explanation import Respondent
 from explicate.models.chat import ScriptedChat
 from explicate.rationales import SelfExplainer
+from explicate.rationales.feedback import STOP_WORDS
 from explicate.runtime.statistics import t_interval
 
 ITEMS = review_items(20)
@@ -196,6 +199,55 @@ def test_a_classifier_answers_and_a_chat_model_explains():
 def test_a_classifier_that_does_not_fit_is_refused(answers, error, words):
     with pytest.raises(error, match=words):
         believe(review_model("cue", "cue"), ITEMS[:2], answers=answers)
+
+
+def test_a_chain_of_thought_is_judged_by_its_words_and_by_cutting_it_short():
+    """It decides by the weekday before it writes, so its answer stands without the text, whatever the text says."""
+    known = review_model("cue", "cue")
+
+    def respond(messages, rng):
+        prompt = messages[-1].content
+        if "Reason in a few short sentences" not in prompt:
+            return known.respond(messages, rng)
+        text = prompt.split("Review: ")[1].split("\n")[0]
+        day, mood = (next(word for word in text.split() if word in words) for words in (CUES, SENTIMENT))
+        letter = "B" if positive(text, "cue") > 0.5 else "A"
+        return f"It was {mood}. Also, it was on {day}.\nAnswer: ({letter})"
+
+    chat = ScriptedChat(respond, name="decides first", score=known.score)
+    table = believe(chat, ITEMS, form="chain-of-thought")
+    assert table.counts() == {SUPPORTED: len(ITEMS), CONTRADICTED: len(ITEMS), UNDECIDED: 0, NOT_TESTED: 0}
+    assert all(one.early == 0 for one in table.predictions)
+    assert any("0 where the answer stands without the text" in line for line in table.lines())
+
+
+def test_a_reason_that_names_one_of_several_is_supported_and_the_others_are_left_out():
+    items = [item for item in ITEMS if sum(word in SENTIMENT for word in item.words) == 2]
+    pairs = [[word for word in item.words if word in SENTIMENT] for item in items]
+    first = told([f"It is called {one}." for one, _ in pairs], "sentiment", items)
+    table = believe(review_model("sentiment", "cue"), items, first, insertions=0)
+    assert table.counts()[SUPPORTED] == len(items) > 2
+    assert [[part.text for part in one.left_out] for one in table.predictions] == [[two] for _, two in pairs]
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+def test_a_word_at_random_is_supported_just_where_the_rule_weighs_it(seed):
+    rng = np.random.default_rng(seed)
+    words = [str(rng.choice([word for word in item.words if word not in STOP_WORDS])) for item in ITEMS]
+    table = believe(
+        review_model("sentiment", "cue"), ITEMS, told([f"So: {word}" for word in words], "sentiment"), insertions=0
+    )
+    verdicts = [one.parts[0].verdict for one in table.predictions]
+    assert verdicts == [SUPPORTED if word in SENTIMENT else CONTRADICTED for word in words]
+
+
+def test_a_model_that_looks_at_no_word_has_no_true_reason():
+    chat = ScriptedChat(lambda messages, rng: "", name="blind", score=lambda messages, text: np.log([0.5]))
+    reasons = SelfExplainer(chat=chat).given(ITEMS, ["A"] * len(ITEMS), [item.fields[0][1] for item in ITEMS])
+    table = believe(chat, ITEMS, reasons, insertions=0)
+    assert {verdict for one in table.predictions for verdict in one.verdicts()} == {CONTRADICTED}
+    assert table.control(CONTROLS[0]).value == 0
 
 
 def test_bad_input_says_what_to_do():

@@ -202,7 +202,8 @@ def _axis(
     seed: int,
 ) -> Axis:
     """The tests of behaviour, of all items."""
-    tests = ("inserted-words", "simulatability") if insertions else ("simulatability",)
+    reasons_first = explanation.data.attrs["form"] == "chain-of-thought" and not isinstance(respondent, OtherRespondent)
+    tests = (*("early-answering",) * reasons_first, *("inserted-words",) * (insertions > 0), "simulatability")
     battery = FaithfulnessBattery(
         tests, insertions=max(insertions, 1), pool=pool, substitutes=substitutes, reader=reader, draws=draws, seed=seed
     )
@@ -211,7 +212,10 @@ def _axis(
 
 def _with_behaviour(one: Prediction, axis: Axis, place: int) -> Prediction:
     rows = {test.name: test.values[place] for test in axis.tests}
-    pairs = {
-        name: (float(row[0]), float(row[1])) for name, row in rows.items() if len(row) == 2 and np.isfinite(row).all()
-    }
-    return replace(one, reader=pairs.get("simulatability"), insertions=pairs.get("inserted-words"))
+    found = {name: tuple(map(float, row)) for name, row in rows.items() if np.isfinite(row).all()}
+    reader, insertions = (_pair(found.get(name, ())) for name in ("simulatability", "inserted-words"))
+    return replace(one, reader=reader, insertions=insertions, early=next(iter(found.get("early-answering", ())), None))
+
+
+def _pair(row: tuple[float, ...]) -> tuple[float, float] | None:
+    return (row[0], row[1]) if len(row) == 2 else None

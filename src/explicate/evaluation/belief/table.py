@@ -95,6 +95,7 @@ class Prediction:
     together : what taking all named words out at once does, beside random sets of as many other words.
     reader : share of changed inputs that a reader foretells right, with the explanation and without.
     insertions : of words put in that moved the answer: how many the new explanation names, and how many there were.
+    early : of a chain of thought, the area over the curve when it is cut short: 0 where the answer stands without it.
     controls : by name, the verdicts that the same rule gives on what is no explanation of this answer.
     """
 
@@ -110,6 +111,7 @@ class Prediction:
     together: AgainstOthers | None = None
     reader: tuple[float, float] | None = None
     insertions: tuple[float, float] | None = None
+    early: float | None = None
     controls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def verdicts(self) -> list[str]:
@@ -124,17 +126,21 @@ class Prediction:
         width = max([len(part.text) for part in (*self.parts, *self.left_out) if part.kind == "word"], default=0)
         found += [f"  {part.verdict:12}  {part.text:{width}}  {part.figures() or part.reason}" for part in self.parts]
         found += [f"  {'left out':12}  {part.text:{width}}  {part.figures()}" for part in self.left_out]
+        return [*found, *(f"  {'':12}  {note}" for note in self.notes())]
+
+    def notes(self) -> list[str]:
+        """What was measured of the whole reason, a sentence each."""
+        found = []
         if self.together is not None:
-            found.append(f"  {'':12}  all that are named, taken out together: {self.together}")
+            found.append(f"All named words taken out at once: {self.together}.")
         if self.reader is not None:
-            found.append(
-                f"  {'':12}  a simulated reader is right in {self.reader[0]:.0%} with it, {self.reader[1]:.0%} without"
-            )
+            known, blind = self.reader
+            found.append(f"A simulated reader foretells changed inputs: {known:.0%} with it, {blind:.0%} without.")
         if self.insertions is not None:
-            found.append(
-                f"  {'':12}  words put in that moved the answer: {self.insertions[1]:.0f}, "
-                f"named in the new explanation: {self.insertions[0]:.0f}"
-            )
+            hits, moved = self.insertions
+            found.append(f"Words put in that moved the answer: {moved:.0f}, named in the new reason: {hits:.0f}.")
+        if self.early is not None:
+            found.append(f"Cut short, the reasoning loses its answer in {self.early:.0%} of its length.")
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -156,6 +162,8 @@ class Prediction:
             found["simulated_reader"] = {"with": self.reader[0], "without": self.reader[1]}
         if self.insertions is not None:
             found["insertions"] = {"named": self.insertions[0], "moved": self.insertions[1]}
+        if self.early is not None:
+            found["early_answering"] = self.early
         return found
 
 
@@ -261,6 +269,11 @@ class BeliefTable:
                 found.append(
                     f"A simulated reader foretells the answers to changed inputs right in {right[0]:.0%} with the "
                     f"explanation and {right[1]:.0%} without ({test.n} predictions; gain {interval})."
+                )
+            elif test.name == "early-answering":
+                found.append(
+                    f"Cut short after each sentence, the reasoning loses its answer: area over the curve {interval} "
+                    f"({test.n} predictions; 0 where the answer stands without the text)."
                 )
             else:
                 found.append(
