@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from explicate.benchmarks.faith_plaus import positive, review_model, review_pool
 from explicate.data.language.marked_tasks import CUES, SENTIMENT, review_items, substitutes
-from explicate.data.language.nle_tasks import ChoiceItem
+from explicate.data.language.nle_tasks import ChoiceItem, templated_items
 from explicate.errors import CapabilityError, InputError, ModelError
 from explicate.evaluation.belief import (
     CONTRADICTED,
@@ -22,10 +22,12 @@ from explicate.evaluation.belief import (
 )
 from explicate.evaluation.belief.evidence import AgainstOthers, against_others, word_attribution, word_effects
 from explicate.evaluation.belief.table import BELIEVE, CONTROLS, DOUBT, IN_PART, OTHER_EXPLANATION, TOO_FEW
+from explicate.evaluation.nle_counterfactual import edited
 from explicate.evaluation.self_explanation import Respondent
 from explicate.models.chat import ScriptedChat
-from explicate.rationales import SelfExplainer
+from explicate.rationales import GivenWordFeedback, SelfExplainer, SelfRefiner
 from explicate.rationales.feedback import STOP_WORDS
+from explicate.rationales.scripted_refiner import scripted
 from explicate.runtime.statistics import t_interval
 
 ITEMS = review_items(20)
@@ -219,6 +221,23 @@ def test_a_chain_of_thought_is_judged_by_its_words_and_by_cutting_it_short():
     assert table.counts() == {SUPPORTED: len(ITEMS), CONTRADICTED: len(ITEMS), UNDECIDED: 0, NOT_TESTED: 0}
     assert all(one.early == 0 for one in table.predictions)
     assert any("0 where the answer stands without the text" in line for line in table.lines())
+
+
+def test_a_model_that_is_told_the_measured_words_rewrites_its_reason_and_is_believed():
+    """It answers by a word that it does not name, and writes what it is fed."""
+    items = [edited(item, "premise", 1, "never", 0) for item in templated_items("esnli", 6)]
+    chat = scripted()
+    before = believe(chat, items, attribution="feature-ablation", insertions=0)
+    assert before.counts()[SUPPORTED] == 0
+    words = before.measured_words()
+    assert [[word for word, _ in own] for own in words] == [["never"]] * len(items)
+    refined = SelfRefiner(chat=chat, feedback=GivenWordFeedback(words), rounds=1).explain(items)
+    texts = [str(text) for text in refined["round_text"].values[:, 1]]
+    reasons = SelfExplainer(chat=chat).given(items, list(refined["answer"].values), texts)
+    after = believe(chat, items, reasons, attribution="feature-ablation", insertions=0)
+    assert after.counts() == {SUPPORTED: len(items), CONTRADICTED: 0, UNDECIDED: 0, NOT_TESTED: 0}
+    assert not after.left_out()
+    assert after.verdict == BELIEVE
 
 
 def test_a_reason_that_names_one_of_several_is_supported_and_the_others_are_left_out():

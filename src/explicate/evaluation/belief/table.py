@@ -61,6 +61,12 @@ class Part:
     attribution: AgainstOthers | None = None
     flips: float | None = None
 
+    @property
+    def worth(self) -> float | None:
+        """Of a word that matters by all its figures, what it is worth by edits; else None."""
+        figures = [one for one in (self.edits, self.attribution) if one is not None]
+        return figures[0].effect if figures and all(one.says == "for" for one in figures) else None
+
     def figures(self) -> str:
         """The figures in a line."""
         found = [
@@ -231,6 +237,19 @@ class BeliefTable:
     def left_out(self) -> list[tuple[str, int]]:
         """Words that mattered and were not named, with the number of predictions, most first."""
         return Counter(part.text for one in self.predictions for part in one.left_out).most_common()
+
+    def measured_words(self) -> tuple[tuple[tuple[str, float], ...] | None, ...]:
+        """The words that do matter, named or left out, of each prediction with an answer: what a reason should name.
+
+        With their worth by edits, the strongest first; None where no word does. As `GivenWordFeedback` takes them, so
+        that `SelfRefiner` has the model rewrite its reason.
+        """
+        found = []
+        for one in self.predictions:
+            worth = {part.text: part.worth for part in (*one.parts, *one.left_out) if part.worth is not None}
+            if one.letter:
+                found.append(tuple(sorted(worth.items(), key=lambda pair: -pair[1])) or None)
+        return tuple(found)
 
     def lines(self) -> list[str]:
         """What was found, a sentence each."""
