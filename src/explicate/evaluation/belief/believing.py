@@ -27,6 +27,7 @@ from explicate.evaluation.self_explanation.faithfulness import checked
 from explicate.models.chat import ChatModel
 from explicate.rationales.asking import chat_of
 from explicate.rationales.self_explanations import Form, SelfExplainer, edited_items, in_words, listed_words
+from explicate.runtime.progress import track
 from explicate.runtime.seeds import generator
 
 LEFT_OUT = 3  # words that are not named and matter, most of an item
@@ -79,7 +80,7 @@ def believe(
         explanation = SelfExplainer(form=form, chat=chat).explain(blind, seed, letters)
     checked(items, explanation)
     joined = _Joined(respondent, blind, explanation, rule, attribution, budget, substitutes, seed)
-    predictions = [joined.prediction(place) for place in range(len(items))]
+    predictions = [joined.prediction(place) for place in track(range(len(items)), "testing reasons", len(items))]
     axis = _axis(chat, blind, explanation, respondent, substitutes, insertions, pool, reader, draws, seed)
     return BeliefTable(
         tuple(_with_behaviour(one, axis, place) for place, one in enumerate(predictions)),
