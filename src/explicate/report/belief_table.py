@@ -33,6 +33,7 @@ INTRODUCTION = (
 STYLE = """<style>
 .belief {
   container-type: inline-size;
+  contain-intrinsic-inline-size: 68rem;
   color: #1d2430;
   font-size: 16px;
   line-height: 1.5;
