@@ -78,6 +78,7 @@ def _warn(message: Warning | str, *_: Any) -> None:
 def main() -> None:
     """Run the command line; errors raised on purpose are one line on standard error, never a traceback."""
     from explicate.cli import (
+        believing,
         catalogue,
         comparing,
         demonstrate,
@@ -91,7 +92,19 @@ def main() -> None:
     )
 
     # importing them has added their commands
-    del catalogue, comparing, demonstrate, discovering, explaining, intervening, probing, serving, stepping, studying
+    del (
+        believing,
+        catalogue,
+        comparing,
+        demonstrate,
+        discovering,
+        explaining,
+        intervening,
+        probing,
+        serving,
+        stepping,
+        studying,
+    )
     warnings.showwarning = _warn  # type: ignore[assignment]  # further arguments are not used
     try:
         app()

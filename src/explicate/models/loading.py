@@ -82,7 +82,7 @@ def load_model(spec: str | Path, **options: Any) -> Any:
         return _from_skops(path, options) if ending == ".skops" else _from_onnx(path, options)
     if path.is_dir():
         return _from_folder(path, options)
-    if _IMPORT.fullmatch(text):
+    if is_import(text):
         return _from_code(text, options)
     if "/" in text or path.exists():
         what = "is no model file" if path.exists() else "does not exist"
@@ -129,7 +129,13 @@ def resolve_model(model: Any) -> Any:
     return model
 
 
-def _from_code(text: str, options: dict[str, Any]) -> Any:
+def is_import(text: str) -> bool:
+    """Whether a text has the form `package.module:object`."""
+    return _IMPORT.fullmatch(text) is not None
+
+
+def imported(text: str) -> Any:
+    """The object that `package.module:object` names, in the current folder or installed."""
     module_name, attribute = text.split(":")
     with _current_folder():
         try:
@@ -151,6 +157,12 @@ def _from_code(text: str, options: dict[str, Any]) -> Any:
                 known = sorted(name for name in vars(found) if not name.startswith("_"))
                 raise registry.unknown(part, known, f"object of {module_name}")
             found = getattr(found, part)
+    return found
+
+
+def _from_code(text: str, options: dict[str, Any]) -> Any:
+    with _current_folder():
+        found = imported(text)
         if callable(found) and not _is_handle(found) and not _is_estimator(found) and not _is_torch(found):
             found, options = _made(found, options, text)
         if _is_handle(found):

@@ -96,6 +96,29 @@ class SelfExplainer(Narrates):
         provenance = Provenance.of(self, chat, [item.to_dict() for item in items], cost, seed)
         return Narrative(self._dataset(chat, items, known, values, steps), provenance)
 
+    def given(self, items: Sequence[ChoiceItem], letters: Sequence[str | None], texts: Sequence[str]) -> Narrative:
+        """Narratives that were written before, elsewhere, in the form of `explain`; nobody is asked anything.
+
+        Parameters
+        ----------
+        letters : the answers that they explain, None for none. texts : the explanations, "" for none.
+        """
+        if self.form not in ("narrative", "chain-of-thought"):
+            raise InputError(f"self-explanation: texts given are narratives or chains of thought, not {self.form}")
+        if not len(items) or not len(items) == len(letters) == len(texts):
+            raise InputError(f"self-explanation: {len(letters)} answers, {len(texts)} texts for {len(items)} items")
+        chat, known = (
+            self.opened(),
+            [letter if text.strip() else None for letter, text in zip(letters, texts, strict=True)],
+        )
+        with measure() as cost:
+            values: list[Any] = [
+                None if letter is None else text if self.form == "narrative" else (text, letter)
+                for letter, text in zip(known, texts, strict=True)
+            ]
+        provenance = Provenance.of(self, chat, [item.to_dict() for item in items], cost)
+        return Narrative(self._dataset(chat, items, letters, values, [[] for _ in items]), provenance)
+
     def prompt(self, item: ChoiceItem, letter: str) -> str:
         """What the model is asked for."""
         text = prompts.item_text(item)
