@@ -120,6 +120,7 @@ def test_built_systems() -> None:
         "textgenshap",
         "llm-post-hoc-explainers",
         "hallucinated-references",
+        "faithfulness-vs-plausibility",
         "self-interpretable-survey",
         "simulatability",
     }

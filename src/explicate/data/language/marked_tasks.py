@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from explicate.data.language.nle_tasks import ChoiceItem, bare
+from explicate.data.language.nle_tasks import PLACES, ChoiceItem, bare, templated_items
 from explicate.errors import FileFormatError, InputError
 from explicate.runtime.seeds import generator
 
@@ -62,6 +63,22 @@ def _review(number: int, label: int, agrees: bool, rng: np.random.Generator) -> 
 def because_of(words: Sequence[str]) -> str:
     """The plainest explanation in words: "It is because of the words excellent and superb."; "" for none."""
     return f"It is because of the word{'s' * (len(words) != 1)} {' and '.join(words)}." if words else ""
+
+
+def inference_items(count: int, seed: int = 0) -> list[ChoiceItem]:
+    """Templated pairs of sentences in the form of e-SNLI, with the words that one sentence alone holds marked.
+
+    The marks are made by this rule, not by people: who it is, where, and the words that both hold decide nothing.
+    """
+    ignored = {word for place in PLACES for word in place.split()} | {"a", "an", "is", "to", "for", "with", "on"}
+    found = []
+    for item in templated_items("esnli", count, seed):
+        one, two = ({bare(word) for word in text.split()} for _, text in item.fields)
+        decide = (one ^ two) - ignored
+        places = tuple(place for place, word in enumerate(item.words) if bare(word) in decide)
+        gold = because_of([bare(item.words[place]) for place in places])
+        found.append(replace(item, rationale=places, gold_explanation=gold))
+    return found
 
 
 def substitutes(word: str) -> tuple[str, ...]:
