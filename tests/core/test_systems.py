@@ -120,7 +120,6 @@ def test_built_systems() -> None:
         "textgenshap",
         "llm-post-hoc-explainers",
         "hallucinated-references",
-        "faithfulness-vs-plausibility",
         "self-interpretable-survey",
         "simulatability",
     }
