@@ -122,6 +122,7 @@ def test_built_systems() -> None:
         "hallucinated-references",
         "self-interpretable-survey",
         "simulatability",
+        "structural-recursion",
     }
 
 

@@ -55,8 +55,9 @@ def serve_model(
     from explicate.models.chat import open_chat
     from explicate.models.chat.server import HOSTS, serve
 
-    options = {"precision": precision, "template": template, "cache": False, "log": log}
+    options = {"precision": precision, "template": template, "log": log}
     chat = open_chat(model, **{key: value for key, value in options.items() if value not in (None, "float32")})
+    chat.cache = None  # clients keep replies, if they want to
     with _bound(port) as probe:
         port = probe.getsockname()[1]
     address = f"http://{HOSTS[0]}:{port}/v1"

@@ -145,3 +145,23 @@ def test_the_command_serves_smollm2_to_the_real_client(tmp_path, smollm2):
         finally:
             process.terminate()
     assert "Paris" in (tmp_path / "calls.jsonl").read_text()
+
+
+def test_the_command_serves_a_program_of_the_users_own(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from explicate.models.chat.scripted import constant\nclerk = constant('forty-two', name='clerk')\n"
+    )
+    command = [sys.executable, "-c", "from explicate.cli import main; main()", "serve-model", "mine:clerk"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    with subprocess.Popen(
+        [*command, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            said = json.loads("".join(process.stdout.readline() for _ in range(4)))
+            client = openai.OpenAI(base_url=said["address"], api_key="none", max_retries=20)
+            found = client.chat.completions.create(
+                model="clerk", messages=[{"role": "user", "content": "How many?"}], temperature=0
+            )
+            assert found.choices[0].message.content == "forty-two"
+        finally:
+            process.terminate()
