@@ -69,11 +69,11 @@ def adult(part: Part = "all", fnlwgt: bool = False) -> Table:
     values are the category "unknown". The census weight `fnlwgt` (how many people a row stands for) is left out
     unless it is asked for, because it is no property of the person.
 
+    Source: Becker and Kohavi, UCI Machine Learning Repository, CC BY 4.0.
+
     Parameters
     ----------
     part : "train", "test", or "all" (training rows first). Categories are the same in each.
-
-    Source: Becker and Kohavi, UCI Machine Learning Repository, CC BY 4.0.
     """
     import pandas as pd
 

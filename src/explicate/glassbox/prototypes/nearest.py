@@ -123,9 +123,7 @@ class NearestPrototype(NearestPrototypes, TableModel):
 class NearestSentence(NearestPrototypes, Model):
     """The same for sentences: prototypes are training sentences, and the space is that of a sentence network.
 
-    Parameters
-    ----------
-    As those of `NearestPrototype`, with the source's numbers for sentences.
+    Its parameters are those of `NearestPrototype`, with the source's numbers for sentences.
     """
 
     kind: ClassVar[ModelKind] = "text"

@@ -94,11 +94,11 @@ class OpenModel(TokenModel):
     def passes(self, inputs: Array, watch: Callable[[Array], Mapping[Site, Handler]]) -> Iterator[Array]:
         """Send encoded texts through, a chunk of similar length at a time, and let handlers see it.
 
+        Yields the row numbers of each chunk after its pass.
+
         Parameters
         ----------
         watch : row numbers of a chunk -> the handlers of its pass, by site.
-
-        Yields the row numbers of each chunk after its pass.
         """
         import torch
 
