@@ -41,15 +41,16 @@ def items_file(tmp_path, **more):
     return str(path)
 
 
-def test_reasons_are_asked_for_and_contradicted(tmp_path):
+def test_reasons_are_asked_for_and_contradicted(tmp_path, monkeypatch):
     log = tmp_path / "calls.jsonl"
+    monkeypatch.setattr("sys.argv", ["explicate", "believe", CUE, "items.jsonl"])
     told = run(CUE, items_file(tmp_path), "--log", str(log))
     assert told["verdict"] == "do not believe"
     assert told["counts"]["contradicted"] == sum(told["counts"].values()) > 0
     page = (tmp_path / "explicate-out/believe/report.html").read_text()
     assert page.count("<article>") == len(ITEMS)
     assert page.count("contradicted:") >= told["counts"]["contradicted"]
-    assert "<code>explicate " in page
+    assert f"<code>explicate believe {CUE} items.jsonl" in page
     assert json.loads((tmp_path / "explicate-out/believe/beliefs.json").read_text())["counts"] == told["counts"]
     assert log.is_file()
 
