@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -20,6 +21,21 @@ from explicate.errors import (
     OutputError,
     RunError,
 )
+
+COMMANDS = (
+    "believing",
+    "catalogue",
+    "comparing",
+    "demonstrate",
+    "discovering",
+    "explaining",
+    "intervening",
+    "probing",
+    "serving",
+    "stepping",
+    "studying",
+)
+"""Modules of this folder that hold the commands."""
 
 app = typer.Typer(
     name="explicate",
@@ -77,34 +93,8 @@ def _warn(message: Warning | str, *_: Any) -> None:
 
 def main() -> None:
     """Run the command line; errors raised on purpose are one line on standard error, never a traceback."""
-    from explicate.cli import (
-        believing,
-        catalogue,
-        comparing,
-        demonstrate,
-        discovering,
-        explaining,
-        intervening,
-        probing,
-        serving,
-        stepping,
-        studying,
-    )
-
-    # importing them has added their commands
-    del (
-        believing,
-        catalogue,
-        comparing,
-        demonstrate,
-        discovering,
-        explaining,
-        intervening,
-        probing,
-        serving,
-        stepping,
-        studying,
-    )
+    for name in COMMANDS:
+        importlib.import_module(f"explicate.cli.{name}")  # which adds its commands
     warnings.showwarning = _warn  # type: ignore[assignment]  # further arguments are not used
     try:
         app()
