@@ -46,6 +46,8 @@ class SelfExplainer(Narrates):
         that the answer would be another one).
     answer_by : see `SelfRefiner`; an answer after a chain of thought is always read.
     temperature, draw : above 0, explanations are drawn, and `draw` says which one it is.
+    begin : give the model the first words of the form ("Explanation:", "1.", "New Premise:") as its own. Small models
+        that run here then keep to the form more often. Not for a chain of thought.
     chat, log, attempts, max_new_tokens : see `Asks`.
     """
 
@@ -53,10 +55,13 @@ class SelfExplainer(Narrates):
     answer_by: Literal["text", "log-probability"] = "text"
     temperature: float = 0.0
     draw: int = 0
+    begin: bool = False
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise InputError(f"self-explanation: form {self.form!r} is unknown; use one of {', '.join(FORMS)}")
+        if self.begin and self.form == "chain-of-thought":
+            raise InputError("self-explanation: a chain of thought has no first words of its own; leave begin off")
 
     def explain(
         self, items: Sequence[ChoiceItem], seed: int = 0, letters: Sequence[str | None] | None = None
@@ -162,6 +167,7 @@ class SelfExplainer(Narrates):
             max_new_tokens=asking.max_new_tokens,
             temperature=self.temperature,
             seed=asking.seed,
+            begin=forms.beginning(self.form, first) if self.begin else "",
         )
         for answer in answers:
             if isinstance(answer, ExplicateError):
@@ -218,6 +224,7 @@ class SelfExplainer(Narrates):
             },
             attrs={
                 "form": self.form,
+                "begun": int(self.begin),
                 "chat": chat.name,
                 "chat_fingerprint": chat.fingerprint(),
                 "scripted": int(chat.scripted),
