@@ -248,14 +248,10 @@ def answered(
             own, scores = scores[: len(item.letters)], scores[len(item.letters) :]
             found.append((item.letters[int(np.argmax(own))], []))
         return found
-    letters = {prompts.item_text(item): item.letters for item in items}
-    read = []
-    for item, question in zip(items, asked, strict=True):
-        (answer,) = asking.ask(
-            [question], lambda reply, known=letters[prompts.item_text(item)]: prompts.parse_answer(reply.text, known)
-        )
-        read.append((answer.value, steps_of("answer", answer)))
-    return read
+    answers = asking.ask(
+        asked, [lambda reply, known=item.letters: prompts.parse_answer(reply.text, known) for item in items]
+    )
+    return [(answer.value, steps_of("answer", answer)) for answer in answers]
 
 
 def known_words(explanation: Narrative) -> tuple[Any, ...]:
