@@ -18,8 +18,8 @@ from explicate.attribution.words import Words
 from explicate.core.capabilities import Array, Targets
 from explicate.core.registry import register
 from explicate.core.targets import Target
-from explicate.errors import ExplicateError, InputError, TargetError
-from explicate.models.chat import Answer, Message, ask_in_form
+from explicate.errors import InputError, TargetError
+from explicate.models.chat import Answer, Message, all_answers, ask_in_form
 from explicate.models.chat.asking import Reader
 from explicate.rationales import in_context_prompts as prompts
 from explicate.rationales.asking import Asks, Step, steps_of, trace
@@ -169,9 +169,7 @@ class InContextWords(Explainer, Asks):
             attempts=self.attempts,
             max_new_tokens=self.max_new_tokens,
         )
-        for place, answer in zip(places, answers, strict=True):
-            if isinstance(answer, ExplicateError):
-                raise answer
+        for place, answer in zip(places, all_answers(answers, [f"text {place}" for place in places]), strict=True):
             found[place] = answer
         return found
 

@@ -22,8 +22,8 @@ from explicate.core.provenance import Provenance
 from explicate.core.registry import register
 from explicate.data.language.marked_tasks import because_of
 from explicate.data.language.nle_tasks import ChoiceItem, bare
-from explicate.errors import ExplicateError, InputError
-from explicate.models.chat import Answer, ChatModel, ask_in_form
+from explicate.errors import InputError
+from explicate.models.chat import Answer, ChatModel, all_answers, ask_in_form
 from explicate.models.chat.asking import Reader
 from explicate.rationales import self_explanation_prompts as forms
 from explicate.rationales import self_refine_prompts as prompts
@@ -149,7 +149,7 @@ class SelfExplainer(Narrates):
     ) -> list[Answer[Any]]:
         if not places:
             return []
-        answers = ask_in_form(
+        found = ask_in_form(
             asking.chat,
             [messages(self.prompt(items[place], letters[place] or "")) for place in places],
             [self._reader(items[place]) for place in places],
@@ -160,10 +160,7 @@ class SelfExplainer(Narrates):
             temperature=self.temperature,
             seed=asking.seed,
         )
-        for answer in answers:
-            if isinstance(answer, ExplicateError):
-                raise answer
-        return answers  # type: ignore[return-value]
+        return all_answers(found, [f"item {items[place].name}" for place in places])
 
     def _dataset(
         self,

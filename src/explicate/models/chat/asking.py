@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from explicate.errors import ExplicateError, InputError
 from explicate.models.chat.chat_model import ChatModel, Repetition
+from explicate.models.chat.endpoint import HopelessError
 from explicate.models.chat.messages import Asked, Conversation, Decoding, Message, conversation
 from explicate.models.chat.reply import Reply
 
@@ -91,3 +92,19 @@ def ask_in_form(
         if not left:
             break
     return [one for one in found if one is not None]
+
+
+def all_answers(found: Sequence[Answer[Value] | ExplicateError], about: Sequence[str] = ()) -> list[Answer[Value]]:
+    """The answers, where no call failed; else the first error, now that all others are in and cached.
+
+    Parameters
+    ----------
+    about : what each conversation is about, for errors that are its own.
+    """
+    answers = []
+    for number, one in enumerate(found):
+        if isinstance(one, ExplicateError):
+            own = about and not isinstance(one, HopelessError)
+            raise type(one)(f"{about[number]}: {one}") if own else one
+        answers.append(one)
+    return answers
