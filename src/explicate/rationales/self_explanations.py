@@ -22,8 +22,9 @@ from explicate.core.provenance import Provenance
 from explicate.core.registry import register
 from explicate.data.language.marked_tasks import because_of
 from explicate.data.language.nle_tasks import ChoiceItem, bare
-from explicate.errors import ExplicateError, InputError
-from explicate.models.chat import Answer, ChatModel, ask_in_form
+from explicate.errors import InputError
+from explicate.models.chat import Answer, ChatModel, all_answers, ask_in_form
+from explicate.models.chat.asking import Reader
 from explicate.rationales import self_explanation_prompts as forms
 from explicate.rationales import self_refine_prompts as prompts
 from explicate.rationales.asking import Narrates, Step, steps_of, trace
@@ -93,11 +94,11 @@ class SelfExplainer(Narrates):
             else:
                 found = answered(asking, items, self.answer_by)
                 known, steps = [letter for letter, _ in found], [list(own) for _, own in found]
+            there = [place for place, one in enumerate(known) if one is not None or self.form == "chain-of-thought"]
             values: list[Any] = [None] * len(items)
-            for group in self._groups(items, known):
-                for place, answer in zip(group, self._asked(asking, items, known, group), strict=True):
-                    values[place] = answer.value
-                    steps[place] += steps_of(self.form, answer)
+            for place, answer in zip(there, self._asked(asking, items, known, there), strict=True):
+                values[place] = answer.value
+                steps[place] += steps_of(self.form, answer)
         provenance = Provenance.of(self, chat, [item.to_dict() for item in items], cost, seed)
         return Narrative(self._dataset(chat, items, known, values, steps), provenance)
 
@@ -145,22 +146,18 @@ class SelfExplainer(Narrates):
             return forms.parse_edit(text, item)
         return prompts.parse_words(text)
 
-    def _groups(self, items: Sequence[ChoiceItem], letters: Sequence[str | None]) -> list[list[int]]:
-        """Places of the items to ask about, together where replies are read alike."""
-        found: dict[tuple[str, str], list[int]] = {}
-        for place, (item, letter) in enumerate(zip(items, letters, strict=True)):
-            if letter is not None or self.form == "chain-of-thought":
-                found.setdefault((item.task, item.letters), []).append(place)
-        return list(found.values())
+    def _reader(self, item: ChoiceItem) -> Reader[Any]:
+        return lambda reply: self.read(reply.text, item)
 
     def _asked(
-        self, asking: Asking, items: Sequence[ChoiceItem], letters: Sequence[str | None], group: Sequence[int]
+        self, asking: Asking, items: Sequence[ChoiceItem], letters: Sequence[str | None], places: Sequence[int]
     ) -> list[Answer[Any]]:
-        first = items[group[0]]
-        answers = ask_in_form(
+        if not places:
+            return []
+        found = ask_in_form(
             asking.chat,
-            [messages(self.prompt(items[place], letters[place] or "")) for place in group],
-            lambda reply: self.read(reply.text, first),
+            [messages(self.prompt(items[place], letters[place] or "")) for place in places],
+            [self._reader(items[place]) for place in places],
             again=prompts.AGAIN,
             attempts=asking.attempts,
             repetition=self.draw,
@@ -169,10 +166,7 @@ class SelfExplainer(Narrates):
             seed=asking.seed,
             begin=forms.beginning(self.form, first) if self.begin else "",
         )
-        for answer in answers:
-            if isinstance(answer, ExplicateError):
-                raise answer
-        return answers  # type: ignore[return-value]
+        return all_answers(found, [f"item {items[place].name}" for place in places])
 
     def _dataset(
         self,
