@@ -8,12 +8,13 @@ decoders, partial tasks and a chat model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from explicate.benchmarks.recursion import (
     ERRORS,
+    Items,
     TraversalTask,
     baselines,
     check_trace,
@@ -24,6 +25,7 @@ from explicate.data.recursion import SUCCESSOR, Call
 from explicate.data.recursion.successor import numbers
 from explicate.data.recursion.trees import Order
 from explicate.mechanisms.algorithms import dependence_agreement, each, head_effects
+from explicate.models.tiny.translator import Translator
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.structural_recursion_arms import chatting, decoding, reducing
 from explicate.reproductions.structural_recursion_claims import claims
@@ -33,6 +35,7 @@ from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 
 ORDERS = ("natural", "reverse")
+WAYS_OUT: tuple[Literal["zero", "mean"], ...] = ("zero", "mean")
 RATES = (3e-4, 1e-4)
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
@@ -89,15 +92,6 @@ def _successor(unit: dict[str, Any], sizes: dict[str, Any]) -> dict[str, Any]:
     model = trained(shown, every, unit, sizes, balanced=unit["part"] == "balanced")
     whole, fresh = score(model, every), every.where(held_out)
     own, floors, rng = score(model, fresh), baselines(fresh), generator(unit["seed"], "exchanges")
-    reference = [every.inputs[row] for row in rng.permutation(len(every))[:256]]
-    heads = {}
-    for how in ("zero", "mean"):
-        effects = head_effects(model, every.inputs, every.outputs, every.depths.tolist(), how=how, reference=reference)
-        best = int(effects.contrast().argmax())
-        heads[how] = {
-            "head": str(effects.heads[best]), "contrast": float(effects.contrast()[best]),
-            "deep": float(effects.drop(2)[best]), "none": float(effects.drop(0, 0)[best]),
-        }  # fmt: skip
     depends, exchangeable = {}, np.array([len(words) > 1 for words in every.inputs])
     for side, rows in (("shallow", every.depths <= sizes["shallow"]), ("deep", every.depths >= sizes["deep"])):
         chosen = every.where(rng.permutation(np.flatnonzero(rows & exchangeable))[: sizes["exchanged"]])
@@ -107,8 +101,22 @@ def _successor(unit: dict[str, Any], sizes: dict[str, Any]) -> dict[str, Any]:
         "held_out": own.exact(), "held_out_shallow": own.exact(0, sizes["shallow"]),
         "deep": whole.exact(sizes["deep"]), "by_depth": {str(key): one for key, one in whole.by_depth().items()},
         "floors": {name: one.exact() for name, one in floors.items()}, "outcomes": whole.counts(),
-        "heads": heads, "depends": depends,
+        "depends": depends, "heads": _heads(model, every, unit["seed"]) if unit["part"] == "balanced" else {},
     }  # fmt: skip
+
+
+def _heads(model: Translator, every: Items, seed: int) -> dict[str, Any]:
+    """The head whose removal hurts deep inputs most beyond shallow ones, at zero and at its mean."""
+    rows = generator(seed, "reference").permutation(len(every))[:256]
+    reference, heads = [every.inputs[row] for row in rows], dict[str, Any]()
+    for how in WAYS_OUT:
+        effects = head_effects(model, every.inputs, every.outputs, every.depths.tolist(), how=how, reference=reference)
+        best = int(effects.contrast().argmax())
+        heads[how] = {
+            "head": str(effects.heads[best]), "contrast": float(effects.contrast()[best]),
+            "deep": float(effects.drop(2)[best]), "none": float(effects.drop(0, 0)[best]),
+        }  # fmt: skip
+    return heads
 
 
 def _tree(unit: dict[str, Any], sizes: dict[str, Any]) -> dict[str, Any]:
