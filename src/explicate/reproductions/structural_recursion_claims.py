@@ -95,16 +95,26 @@ def _known(found: list[dict[str, Any]], name: str) -> list[float]:
 
 
 def _parts(found: Records) -> list[Claim]:
-    heads = {how: [(one["order"], one["heads"][how]) for one in found["balanced"]] for how in ("zero", "mean")}
     return [
-        _at_least("a head marks where the recursion ends", "fall of exact match at depth 2 and more, less that at 0",
-                  [one["contrast"] for _, one in heads["zero"]], 0.3, chance=0.0,
-                  note=", ".join(f"{order} {one['head']}" for order, one in heads["zero"])),
-        Claim("the same, the head at its mean instead of at zero", "fall at depth 2 and more, less that at 0",
-              measured=_mean([one["contrast"] for _, one in heads["mean"]]), chance=0.0,
-              note=", ".join(f"{order} {one['head']} {one['contrast']:.2f}" for order, one in heads["mean"])),
+        *_heads(found["balanced"]),
         _at_least("scripted errors in reductions are labelled right", "share", [found["reductions"][0]["labelled"]],
                   1.0, chance=1 / 6),
+    ]  # fmt: skip
+
+
+def _heads(found: list[dict[str, Any]]) -> list[Claim]:
+    zero, mean = ([one["heads"][how] for one in found] for how in ("zero", "mean"))
+    names = ", ".join(f"{one['order']} {one['heads']['zero']['head']}" for one in found)
+    deep, none = (_mean([one[side] for one in zero]) for side in ("deep", "none"))
+    return [
+        _at_least("a head marks where the recursion ends", "fall of exact match at depth 2 and more, less that at 0",
+                  [one["contrast"] for one in zero], 0.3, chance=0.0,
+                  note=f"{names}; these heads also copy: without one, exact match falls by {deep:.2f} at depth 2 and "
+                  f"more, and by {none:.2f} at depth 0, where nothing is carried"),
+        Claim("the same, the head at its mean instead of at zero", "fall at depth 2 and more, less that at 0",
+              measured=_mean([one["contrast"] for one in mean]), chance=0.0,
+              note=", ".join(f"{one['order']} {own['head']} {own['contrast']:.2f}"
+                             for one, own in zip(found, mean, strict=True))),
     ]  # fmt: skip
 
 
