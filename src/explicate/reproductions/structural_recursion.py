@@ -41,7 +41,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "digits": 10, "shallow": 4, "deep": 7, "width": 64, "steps": 1000, "tree_steps": 2500, "trees": 20_000,
         "levels": 4, "test": 400, "long_digits": 14, "probes": 500, "fresh": 1000, "exchanged": 100, "k": [1, 2, 3],
-        "partial_trees": 8000, "partial_steps": 1000, "asked": 24, "reduced": 12,
+        "partial_trees": 8000, "partial_steps": 1000, "asked": 12, "reduced": 8,
     },
     "smoke": {
         "digits": 5, "shallow": 1, "deep": 3, "width": 16, "steps": 40, "tree_steps": 10, "trees": 100,
@@ -71,7 +71,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
         for training in ("shallow", "balanced")
     ]
     parts += [{"part": "partial", "k": k, "seed": first} for k in sizes["k"]]
-    parts += [{"part": "chat", "seed": first}] if sizes["asked"] else []
+    parts += [{"part": "chat", "template": way, "seed": first} for way in (None, "plain") if sizes["asked"]]
     return claims(by_part(measured(context, "structural-recursion", _work, parts, sizes, version=2)), sizes)
 
 

@@ -20,6 +20,7 @@ from explicate.data.recursion.successor import term_of
 from explicate.errors import MissingDependencyError
 from explicate.models import zoo
 from explicate.models.chat import LocalChat
+from explicate.models.language import LanguageModel
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.separated_decoder import SeparatedDecoder
 from explicate.reproductions.structural_recursion_training import Sizes, Unit, forest, lesson, recipe, trained
@@ -58,9 +59,12 @@ def reducing(unit: Unit, sizes: Sizes) -> dict[str, Any]:
 
 
 def chatting(unit: Unit, sizes: Sizes) -> dict[str, Any]:
-    """SmolLM2 on both chat protocols: examples of the rule, and reductions; no figures where it is not installed."""
+    """SmolLM2 on both chat protocols: examples of the rule, and reductions; no figures where it is not installed.
+
+    It is asked through its chat template, or "plain", as a text that it continues.
+    """
     try:
-        chat = _chat()
+        chat = LocalChat(_smollm2(), template=unit["template"])
     except MissingDependencyError as error:
         return {"missing": str(error)}
     task, rng = SuccessorTask(), generator(unit["seed"], "chat")
@@ -89,5 +93,5 @@ def _same(asked: Items, answers: list[Any]) -> dict[str, int]:
 
 
 @cache
-def _chat() -> LocalChat:
-    return LocalChat(zoo.load("smollm2-135m"))
+def _smollm2() -> LanguageModel:
+    return zoo.load("smollm2-135m")

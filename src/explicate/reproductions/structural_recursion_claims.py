@@ -201,17 +201,20 @@ def _chat(found: list[dict[str, Any]]) -> list[Claim]:
     missing = next((one["missing"] for one in found if "missing" in one), "" if found else NOT_HERE)
     if missing:
         return [Claim("SmolLM2-135M-Instruct infers the successor's rule from examples", "exact match", note=missing)]
-    one = found[0]
-    copied = ", ".join(f"{count} {name}" for name, count in one["same_as_floor"].items())
-    verdicts = ", ".join(f"{count} {kind}" for kind, count in sorted(one["verdicts"].items()))
-    return [
-        Claim("SmolLM2-135M-Instruct infers the successor's rule from examples", f"exact match, {one['asked']} inputs",
-              measured=one["exact"], baseline=max(one["floors"].values()), chance=0.0,
-              note=f"of the answers, {copied}; {one['outcomes'].get('malformed', 0)} malformed; "
-              f"token accuracy {one['tokens']:.2f}"),
-        Claim("and reduces by given equations", f"share of {one['reduced']} reductions without an error",
-              measured=one["right"], chance=0.0, note=verdicts),
-    ]  # fmt: skip
+    rows = []
+    for one in found:
+        way = "continuing a text" if one["template"] else "asked in its chat template"
+        copied = ", ".join(f"{count} {name}" for name, count in one["same_as_floor"].items())
+        verdicts = ", ".join(f"{count} {kind}" for kind, count in sorted(one["verdicts"].items()))
+        rows += [
+            Claim(f"SmolLM2-135M-Instruct infers the successor's rule from examples, {way}",
+                  f"exact match, {one['asked']} inputs", measured=one["exact"], baseline=max(one["floors"].values()),
+                  chance=0.0, note=f"of the answers, {copied}; {one['outcomes'].get('malformed', 0)} malformed; "
+                  f"token accuracy {one['tokens']:.2f}"),
+            Claim(f"and reduces by given equations, {way}", f"share of {one['reduced']} reductions without an error",
+                  measured=one["right"], chance=0.0, note=verdicts),
+        ]  # fmt: skip
+    return rows
 
 
 def _at_least(claim: str, metric: str, values: list[float], bar: float, note: str = "", **further: Any) -> Claim:
