@@ -36,17 +36,16 @@ from explicate.runtime.seeds import generator
 
 ORDERS = ("natural", "reverse")
 WAYS_OUT: tuple[Literal["zero", "mean"], ...] = ("zero", "mean")
-RATES = (3e-4, 1e-4)
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "digits": 10, "shallow": 4, "deep": 7, "width": 64, "steps": 1000, "tree_steps": 2500, "trees": 20_000,
         "levels": 4, "test": 400, "long_digits": 14, "probes": 500, "fresh": 1000, "exchanged": 100, "k": [1, 2, 3],
-        "partial_trees": 8000, "partial_steps": 1000, "asked": 12, "reduced": 8,
+        "partial_trees": 8000, "partial_steps": 1000, "asked": 12, "reduced": 8, "rates": [[3e-4, 2000], [1e-4, 3000]],
     },
     "smoke": {
         "digits": 5, "shallow": 1, "deep": 3, "width": 16, "steps": 40, "tree_steps": 10, "trees": 100,
         "levels": 3, "test": 20, "long_digits": 6, "probes": 24, "fresh": 24, "exchanged": 8, "k": [1],
-        "partial_trees": 100, "partial_steps": 10, "asked": 0, "reduced": 0,
+        "partial_trees": 100, "partial_steps": 10, "asked": 0, "reduced": 0, "rates": [[3e-4, 40], [1e-4, 40]],
     },
 }  # fmt: skip
 
@@ -63,7 +62,9 @@ def reproduce(context: Context) -> Sequence[Claim]:
     parts += [{"part": "tree", "order": order, "seed": first} for order in ("inorder", "preorder")]
     parts += [{"part": "reductions", "seed": first}]
     parts += [
-        {"part": "rate", "order": "natural", "seed": seed, "rate": rate} for rate in RATES for seed in context.seeds
+        {"part": "rate", "order": "natural", "seed": seed, "rate": rate, "steps": steps}
+        for rate, steps in sizes["rates"]  # the lower the rate, the longer
+        for seed in context.seeds
     ]
     parts += [
         {"part": "decoder", "order": order, "seed": first, "training": training}

@@ -96,10 +96,9 @@ def trained(
 
 
 def recipe(unit: Unit, sizes: Sizes, steps: int | None = None) -> DecoderRecipe:
-    """How every model here is trained, at the unit's learning rate if it has one."""
-    return DecoderRecipe(
-        steps=steps or sizes["steps"], batch=64, learning_rate=unit.get("rate", 1e-3), seed=unit["seed"]
-    )
+    """How every model here is trained, with the unit's own steps and learning rate if it has some."""
+    count: int = steps or unit.get("steps") or sizes["steps"]
+    return DecoderRecipe(steps=count, batch=64, learning_rate=unit.get("rate", 1e-3), seed=unit["seed"])
 
 
 @lru_cache(maxsize=2)
