@@ -40,7 +40,7 @@ def reconstructed(unit: Unit, sizes: Sizes) -> dict[str, Any]:
         "plain": _figures(foretold(rule, fresh.outputs, answers)),
         "unbranched": _figures(foretold([program.default(w) for w in fresh.inputs], fresh.outputs, answers)),
         "narrow": _figures(foretold([narrow(w) for w in fresh.inputs], fresh.outputs, answers)),
-        "ways": _ways(reverse, fresh, answers, sizes),
+        "ways": ways_of(reverse, fresh, answers, sizes),
     }  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def _figures(found: FailurePrediction) -> dict[str, float | None]:
     return {"recall": found.recall, "precision": found.precision, "agreement": found.agreement}
 
 
-def _ways(reverse: bool, fresh: Items, answers: list[Words], sizes: Sizes) -> dict[str, float]:
+def ways_of(reverse: bool, fresh: Items, answers: list[Words], sizes: Sizes) -> dict[str, float]:
     """Shares of the deep inputs by how far the zeros go: to the end of the run, or to a place inside it."""
     deep = fresh.depths > sizes["shallow"]
     inside = [successor_machine(reverse, reach) for reach in range(1, sizes["shallow"] + 4)]
