@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from explicate.errors import InputError
 from explicate.models.tiny.slots import EPSILON, ImplicitSlotAttention, QuerySlotAttention, SlotAttention
 
 Memory = Literal["sa", "isa", "bo_qsa", "static"]
+ORDER_RATE = 10.0  # of the order embeddings, as a multiple of the learning rate of all else
 STREAMS = ("global", "spatial", "unsupervised")
 MEMORIES = ("sa", "isa", "bo_qsa", "static")
 
@@ -131,6 +132,11 @@ class ConceptHead(nn.Module):
             kept: Memory = "static" if stream == "spatial" and spatial_memory == "static" else memory
             if count:
                 self.streams[stream] = _Stream(count, width, classes, heads, kept, dropout, seed)
+
+    def rates(self) -> dict[nn.Parameter, float]:
+        """By how much order embeddings learn faster: they begin at zero and must outgrow the noise of the slots."""
+        streams: list[Any] = list(self.streams.values())
+        return {stream.order: ORDER_RATE for stream in streams if stream.slots is not None}
 
     def forward(
         self,

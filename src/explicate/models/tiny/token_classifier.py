@@ -185,13 +185,17 @@ class TokenClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             recipe = DecoderRecipe(
                 self.epochs * steps, learning_rate=self.learning_rate, warmup=min(self.warm_epochs, self.epochs) * steps
             )
-            optimiser = torch.optim.AdamW(module.parameters(), self.learning_rate, weight_decay=self.weight_decay)
+            multiples: dict[Any, float] = getattr(
+                module["head"], "rates", dict
+            )()  # of weights that learn faster than the others
+            groups = [{"params": [weight], "multiple": multiples.get(weight, 1.0)} for weight in module.parameters()]
+            optimiser = torch.optim.AdamW(groups, self.learning_rate, weight_decay=self.weight_decay)
             best: dict[str, Any] = {}
             self.history_: list[float] = []
 
             def set_rate(share: float) -> None:
                 for group in optimiser.param_groups:
-                    group["lr"] = recipe.rate(round(share * recipe.steps))
+                    group["lr"] = recipe.rate(round(share * recipe.steps)) * group["multiple"]
 
             def judge(epoch: int) -> None:
                 if not len(held):
