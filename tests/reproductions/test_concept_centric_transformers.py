@@ -34,4 +34,5 @@ def test_every_patch_shows_a_part_or_its_background():
     shown = system.patch_attributes(data)
     assert shown.shape == (20, 16, len(ATTRIBUTES) + len(BACKGROUNDS))
     assert (shown.sum(axis=2) >= 1).all()
+    assert (system.picture_attributes(data).sum(axis=1) == 4).all()
     assert ((shown[..., : len(ATTRIBUTES)].sum(axis=2) > 0) != (shown[..., len(ATTRIBUTES) :].sum(axis=2) > 0)).all()

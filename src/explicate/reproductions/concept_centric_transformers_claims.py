@@ -47,7 +47,9 @@ def _digit_claims(found: Parts) -> list[Claim]:
         Claim("Known concepts help where images are few", "accuracy with 100 images, CCT less plain backbone, mean",
               "CCT > CT > backbone", _mean(gain), _interval(gain), 0.0, 0.0, ">= .02", _mean(gain) >= 0.02,
               f"CCT {_mean(few['cct']):.3f}, CT {_mean(few['ct']):.3f}, plain {_mean(few['plain']):.3f}; digit "
-              f"attended {own:.3f}, by CT {parent:.3f}"),
+              f"attended {own:.3f}, by CT {parent:.3f}; the backbone that learns the digits themselves from these "
+              f"has {_mean(_of(found['ceiling'], 'plain', 'digit')):.3f} of them, and so a parity of "
+              f"{_mean(_of(found['ceiling'], 'plain', 'accuracy')):.3f}"),
         Claim("The concept attended most is the digit", "share of test images, all training images, mean", None,
               _mean(digit), _interval(digit), _mean(_of(found["digits"], "ct", "digit")), 0.1, ">= .90",
               _mean(digit) >= 0.9, "the baseline is CT"),
@@ -66,6 +68,7 @@ def _bird_claims(found: Parts) -> list[Claim]:
     needed = -(-3 * len(f1) // 5)
     masked, other = _of(birds, "cct", "masked"), _of(birds, "cct", "masked other")
     control = _of(birds, "cct", "shuffled f1")
+    whole = {one["model"].split()[0]: one for one in found["whole"]}
     return [
         Claim("Birds are told apart by their concepts", "accuracy of 8 classes, mean of the seeds", None,
               _mean(accuracy["cct"]), _interval(accuracy["cct"]), _mean(accuracy["plain"]), 1 / 8, ">= .95",
@@ -83,8 +86,11 @@ def _bird_claims(found: Parts) -> list[Claim]:
         Claim("The defining concept decides", "predictions that change when it is masked, mean", None, _mean(masked),
               _interval(masked), _mean(_of(birds, "ct", "masked")), _mean(other), ">= .60", _mean(masked) >= 0.6,
               f"a background {_mean(_of(birds, 'cct', 'masked background')):.3f}, a part "
-              f"{_mean(_of(birds, 'cct', 'masked part')):.3f}; by CT, whose concepts know nothing of the picture, "
-              f"{_mean(_of(birds, 'ct', 'masked background')):.3f} and {_mean(_of(birds, 'ct', 'masked part')):.3f}"),
+              f"{_mean(_of(birds, 'cct', 'masked part')):.3f}; by CT, whose concepts are the same for all, "
+              f"{_mean(_of(birds, 'ct', 'masked background')):.3f} and {_mean(_of(birds, 'ct', 'masked part')):.3f}; "
+              "with all concepts of the whole picture, so that no bare patch can say the class: CT "
+              f"{whole['ct']['masked']:.3f}, CCT {whole['cct']['masked']:.3f}, another concept "
+              f"{whole['ct']['masked other']:.3f} and {whole['cct']['masked other']:.3f}"),
         Claim("and a random other one does not", "predictions that change when another concept is masked, mean", None,
               _mean(other), _interval(other), _mean(_of(birds, "ct", "masked other")), bar="<= .20",
               met=_mean(other) <= 0.2),
