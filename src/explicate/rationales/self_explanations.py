@@ -152,21 +152,24 @@ class SelfExplainer(Narrates):
     def _asked(
         self, asking: Asking, items: Sequence[ChoiceItem], letters: Sequence[str | None], places: Sequence[int]
     ) -> list[Answer[Any]]:
-        if not places:
-            return []
-        found = ask_in_form(
-            asking.chat,
-            [messages(self.prompt(items[place], letters[place] or "")) for place in places],
-            [self._reader(items[place]) for place in places],
-            again=prompts.AGAIN,
-            attempts=asking.attempts,
-            repetition=self.draw,
-            max_new_tokens=asking.max_new_tokens,
-            temperature=self.temperature,
-            seed=asking.seed,
-            begin=forms.beginning(self.form, first) if self.begin else "",
-        )
-        return all_answers(found, [f"item {items[place].name}" for place in places])
+        begins = [forms.beginning(self.form, items[place]) if self.begin else "" for place in places]
+        found: dict[int, Any] = {}
+        for begin in dict.fromkeys(begins):
+            alike = [place for place, own in zip(places, begins, strict=True) if own == begin]
+            answers = ask_in_form(
+                asking.chat,
+                [messages(self.prompt(items[place], letters[place] or "")) for place in alike],
+                [self._reader(items[place]) for place in alike],
+                again=prompts.AGAIN,
+                attempts=asking.attempts,
+                repetition=self.draw,
+                max_new_tokens=asking.max_new_tokens,
+                temperature=self.temperature,
+                seed=asking.seed,
+                begin=begin,
+            )
+            found |= dict(zip(alike, answers, strict=True))
+        return all_answers([found[place] for place in places], [f"item {items[place].name}" for place in places])
 
     def _dataset(
         self,
