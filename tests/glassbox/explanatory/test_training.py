@@ -75,7 +75,8 @@ def test_samples_are_true_and_tables_are_drawn_anew(simple):
 def test_trained_weights_are_kept_and_the_best_checkpoint_is_taken(simple, monkeypatch, tmp_path):
     monkeypatch.setenv("EXPLICATE_CACHE", str(tmp_path))
     learned, unseen = simple
-    recipe = dataclasses.replace(SHORT, steps=30, batch=32, learning_rate=0.3, warmup=1, checkpoints=(1, 3))
+    short = dataclasses.replace(SHORT, steps=30, batch=32, warmup=1, checkpoints=(1, 3))
+    recipe = dataclasses.replace(short, learning_rate=0.3, weight_decay=0.01)
     first = RuleInterpreter.train(learned, unseen, shape=SHAPE, recipe=recipe, together=8)
     again = RuleInterpreter.train(learned, unseen, shape=SHAPE, recipe=recipe, together=8)
     assert np.array_equal(first.weights, again.weights)
