@@ -124,6 +124,7 @@ def test_built_systems() -> None:
         "simulatability",
         "structural-recursion",
         "faithfulness-vs-plausibility",
+        "sr-nle",
     }
 
 
