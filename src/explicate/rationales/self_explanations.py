@@ -47,6 +47,8 @@ class SelfExplainer(Narrates):
         that the answer would be another one).
     answer_by : see `SelfRefiner`; an answer after a chain of thought is always read.
     temperature, draw : above 0, explanations are drawn, and `draw` says which one it is.
+    begin : give the model the first words of the form ("Explanation:", "1.", "New Premise:") as its own. Small models
+        that run here then keep to the form more often. Not for a chain of thought.
     chat, log, attempts, max_new_tokens : see `Asks`.
     """
 
@@ -54,10 +56,13 @@ class SelfExplainer(Narrates):
     answer_by: Literal["text", "log-probability"] = "text"
     temperature: float = 0.0
     draw: int = 0
+    begin: bool = False
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise InputError(f"self-explanation: form {self.form!r} is unknown; use one of {', '.join(FORMS)}")
+        if self.begin and self.form == "chain-of-thought":
+            raise InputError("self-explanation: a chain of thought has no first words of its own; leave begin off")
 
     def explain(
         self, items: Sequence[ChoiceItem], seed: int = 0, letters: Sequence[str | None] | None = None
@@ -147,20 +152,24 @@ class SelfExplainer(Narrates):
     def _asked(
         self, asking: Asking, items: Sequence[ChoiceItem], letters: Sequence[str | None], places: Sequence[int]
     ) -> list[Answer[Any]]:
-        if not places:
-            return []
-        found = ask_in_form(
-            asking.chat,
-            [messages(self.prompt(items[place], letters[place] or "")) for place in places],
-            [self._reader(items[place]) for place in places],
-            again=prompts.AGAIN,
-            attempts=asking.attempts,
-            repetition=self.draw,
-            max_new_tokens=asking.max_new_tokens,
-            temperature=self.temperature,
-            seed=asking.seed,
-        )
-        return all_answers(found, [f"item {items[place].name}" for place in places])
+        begins = [forms.beginning(self.form, items[place]) if self.begin else "" for place in places]
+        found: dict[int, Any] = {}
+        for begin in dict.fromkeys(begins):
+            alike = [place for place, own in zip(places, begins, strict=True) if own == begin]
+            answers = ask_in_form(
+                asking.chat,
+                [messages(self.prompt(items[place], letters[place] or "")) for place in alike],
+                [self._reader(items[place]) for place in alike],
+                again=prompts.AGAIN,
+                attempts=asking.attempts,
+                repetition=self.draw,
+                max_new_tokens=asking.max_new_tokens,
+                temperature=self.temperature,
+                seed=asking.seed,
+                begin=begin,
+            )
+            found |= dict(zip(alike, answers, strict=True))
+        return all_answers([found[place] for place in places], [f"item {items[place].name}" for place in places])
 
     def _dataset(
         self,
@@ -212,6 +221,7 @@ class SelfExplainer(Narrates):
             },
             attrs={
                 "form": self.form,
+                "begun": int(self.begin),
                 "chat": chat.name,
                 "chat_fingerprint": chat.fingerprint(),
                 "scripted": int(chat.scripted),

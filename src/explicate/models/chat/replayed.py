@@ -33,6 +33,8 @@ class ReplayedChat(ChatModel):
     InputError : the log is of several models, or of no model of that name.
     """
 
+    begins = True
+
     def __init__(self, path: str | Path, *, model: str | None = None, log: str | Path | None = None) -> None:
         lines = log_file.read(path)
         written = {(str(line["model"]), str(line["fingerprint"])) for line in lines if _is_call(line)}
