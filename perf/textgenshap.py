@@ -1,14 +1,20 @@
 """TextGenSHAP on 20 documents of about 100 tokens with SmolLM2-135M: seconds over those of permutation Shapley.
 
 The worth is the log-probability of the answer that is written from everything, so that each document has a rank. The
-peer is permutation Shapley without this package's help: every coalition's prompt is read whole. Seconds are those of
-the processor, for as many coalitions as either needs for a Spearman correlation of 0.95 with the long run: their number
-times what one costs. The number is found on a game that is known everywhere, a fit of single documents and pairs of
-them to the worths that the model gave. Games: "full" is
-the model as it is, with what prompts share at the beginning read once; "blocks" lets no document see another, which is
-another game, and `agreement` is the correlation of its long-run values with those of "full".
+peer is permutation Shapley without this package's help: each coalition's prompt is read whole. Seconds are those of the
+processor. Ours are measured from the model to the values, with all that is read only once. The peer's are extrapolated,
+for they are hours: what one coalition takes, measured on a few (their sizes are those of a permutation on average),
+times the coalitions of as many permutations as reach a Spearman correlation of 0.95 with the long run. That number is
+found in the game itself, of which the engine plays a pool of permutations; where the pool does not reach 0.95, its size
+is taken, which is too few. The long run are regressions on other coalitions than anything that is held against it;
+`long_runs` is its correlation with the pool's mean.
 
-    python perf/textgenshap.py [COALITIONS]      (default: 200, of the long run)
+In the game "blocks" no document sees another: it is another game than that of the model as it is ("full"), and
+`agreement` is the correlation of their values on the same coalitions. The row "full" takes the numbers of coalitions
+found for "blocks", with what one of "full" costs when what prompts share at the beginning is read once. `same_worth` is
+the largest difference of the engines' worths from those of whole prompts, under a dense mask where there are blocks.
+
+    python perf/textgenshap.py [documents] [words]      (default: both)
 """
 
 from __future__ import annotations
@@ -27,41 +33,18 @@ from scipy.stats import spearmanr
 from explicate.attribution.shapley.sampling import draw_pairs
 from explicate.attribution.textgenshap import Coalitions, DocumentPrompt, DocumentTree, TextGenSHAP
 from explicate.attribution.textgenshap.document_tree import ROOT
+from explicate.attribution.textgenshap.sampling import permuted, play
 from explicate.attribution.textgenshap.values import estimated
-from explicate.data.language.documents import document_questions
+from explicate.data.language.documents import DocumentQuestion, document_questions
 from explicate.models import zoo
+from explicate.models.language.prefix_cache import added
 
 DOCUMENTS, FILLER, STOP, TOKENS = 20, 4, ("\n", "."), 6
-TIMED = 4
-RUNS, CORRELATION, RIDGE = 9, 0.95, 1e-2
-DRAWS = {
-    "permutations": (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96),
-    "pairs": (11, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192),
-}
+CORRELATION, RUNS = 0.95, 3
+PAIRS = (32, 48, 64, 96)  # 11 are the fewest that a regression on 20 documents takes; they are far from enough
+LONG, POOL = 200, 15  # pairs of the long run, permutations of the pool
+TIMED, SHARED, CHECKED = 6, 24, 3  # coalitions: read whole, read by the other engine, compared with whole prompts
 GOAL = {"documents": 50.0, "words": 10.0}
-
-
-class Fitted:
-    """A reader whose worth is a fit of single documents and pairs of them to the worths of some coalitions."""
-
-    counts: dict[str, int] = {}  # noqa: RUF012  nothing is counted
-
-    def __init__(self, masks: np.ndarray, worth: np.ndarray) -> None:
-        design = self._design(masks)
-        system = design.T @ design + RIDGE * len(masks) * np.eye(design.shape[1])
-        self.mean = worth.mean()
-        self.weights = np.linalg.solve(system, design.T @ (worth - self.mean))
-
-    def _design(self, masks: np.ndarray) -> np.ndarray:
-        signs = np.where(masks, 0.5, -0.5)
-        first, second = np.triu_indices(masks.shape[1], 1)
-        return np.concatenate([signs, signs[:, first] * signs[:, second]], axis=1)
-
-    def write(self, masks: np.ndarray) -> list[str]:
-        raise NotImplementedError("a table of log-probabilities writes nothing")
-
-    def log_probabilities(self, masks: np.ndarray, answer: str) -> np.ndarray:
-        return self.mean + self._design(masks) @ self.weights
 
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
@@ -69,87 +52,172 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(spearmanr(first, second).statistic)
 
 
-def needed(reader: Fitted, tree: DocumentTree, truth: np.ndarray, sampling: Any) -> tuple[int, float]:
-    """The fewest coalitions whose median correlation reaches the bar, and that correlation."""
-    count, found = 0, 0.0
-    for draws in DRAWS[sampling]:
-        reached, counts = [], []
-        for run in range(RUNS):
-            game = Coalitions(reader, "answer")
-            values = estimated(game, tree, {ROOT}, sampling, draws, 0.0, 0.5, np.random.default_rng(run))
-            reached.append(correlation(values.value[:, 0], truth))
-            counts.append(game.asked)
-        count, found = int(np.median(counts)), float(np.median(reached))
+def seconds(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Processor seconds of a call, and what came out; a shared machine's clock says little."""
+    start = time.process_time()
+    found = call()
+    return time.process_time() - start, found
+
+
+def note(text: str) -> None:
+    """A line on how far it is."""
+    print(f"{time.process_time():.0f} s: {text}", flush=True)
+
+
+def report(level: str, game: str, ours: float, peer: float, reached: bool = True, **more: Any) -> None:
+    """Print one measurement; the ratio is the gain, and no goal is met without the correlation."""
+    row = {"work": f"attribution/textgenshap/{level}, {game}", "ours": ours, "peer": peer, "reference": None,
+           "ratio": peer / ours, "goal": GOAL[level], "met": reached and peer / ours >= GOAL[level], "runs": RUNS,
+           "load": round(os.getloadavg()[0], 2), **more}  # fmt: skip
+    print(json.dumps({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in row.items()}), flush=True)
+
+
+def regressed(game: Coalitions, tree: DocumentTree, pairs: int, seed: int) -> np.ndarray:
+    """Values of the documents by regression on some pairs of complements."""
+    return estimated(game, tree, {ROOT}, "pairs", pairs, 0.0, 0.5, np.random.default_rng(seed)).value[:, 0]
+
+
+def permutations_needed(gains: np.ndarray, truth: np.ndarray) -> tuple[int, float]:
+    """The fewest permutations of the pool whose mean correlates well enough, in the median over draws of them."""
+    rng = np.random.default_rng(0)
+    for count in range(1, len(gains) + 1):
+        drawn = [gains[rng.permutation(len(gains))[:count]].mean(axis=0) for _ in range(9 * RUNS)]
+        found = float(np.median([correlation(one, truth) for one in drawn]))
         if found >= CORRELATION:
             break
     return count, found
 
 
-def seconds(call: Callable[[], Any], each: int) -> tuple[float, Any]:
-    """Processor seconds that one coalition takes, and what came out; a shared machine's clock says little."""
-    start = time.process_time()
-    found = call()
-    return (time.process_time() - start) / each, found
+def pairs_needed(game: Coalitions, tree: DocumentTree, truth: np.ndarray) -> tuple[int, float]:
+    """The fewest pairs whose regression correlates well enough, in the median over runs."""
+    for count in PAIRS:
+        found = float(np.median([correlation(regressed(game, tree, count, run), truth) for run in range(1, RUNS + 1)]))
+        note(f"{count} pairs: {found:.3f}")
+        if found >= CORRELATION:
+            break
+    return count, found
 
 
-def report(level: str, game: str, ours: float, peer: float, **more: Any) -> None:
-    """Print one measurement; the ratio is the gain."""
-    row = {"work": f"attribution/textgenshap/{level}, {game}", "ours": ours, "peer": peer, "reference": None,
-           "ratio": peer / ours, "goal": GOAL[level], "met": peer / ours >= GOAL[level], "runs": RUNS,
-           "load": round(os.getloadavg()[0], 2), **more}  # fmt: skip
-    print(json.dumps({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in row.items()}), flush=True)
+def under_dense_mask(model: Any, layout: Any, mask: np.ndarray, answer: list[int]) -> float:
+    """The answer's log-probability in one pass over the whole prompt, in which documents do not see each other."""
+    import torch
+
+    edges = [0, *sorted({place for span in layout.documents.values() for place in span}), len(layout.ids) + len(answer)]
+    owner = np.repeat(np.arange(len(edges) - 1), np.diff(edges))  # 0: the instruction; the last: question and answer
+    there = np.concatenate([layout.keep(mask[None])[0], np.ones(len(answer), dtype=bool)])
+    last = owner[-1]
+    seen = (owner[:, None] == owner[None]) | (owner[None] == 0) | (owner[:, None] == last)
+    visible = np.tri(len(owner), dtype=bool) & seen & there[None] | np.eye(len(owner), dtype=bool)
+    ids = torch.as_tensor(np.concatenate([layout.ids, answer]))[None]
+    with torch.no_grad():
+        logits = model.module(ids, attention_mask=added(torch.as_tensor(visible), model)[None, None],
+                              logits_to_keep=len(answer) + 1).logits[0, :-1]  # fmt: skip
+    return float(logits.log_softmax(-1)[np.arange(len(answer)), answer].sum())
 
 
-def main(coalitions: int) -> None:
-    """Print all measurements."""
+def documents(model: Any, question: DocumentQuestion, prompt: DocumentPrompt) -> None:
+    """Documents alone: what each adds to the answer."""
+    tree = DocumentTree.of(prompt, 1)
+    full = TextGenSHAP(levels=1, masking="pad", max_new_tokens=TOKENS, stop=STOP, worth="log-probability")
+    blocks = replace(full, attention="blocks")
+    everything = np.ones((1, DOCUMENTS), dtype=bool)
+    reader = blocks.reader(model, tree)
+    (answer,) = reader.write(everything)
+    note(f"the answer is {answer!r}, the gold one {question.answer}")
+    game = Coalitions(reader, answer)
+    truth = regressed(game, tree, LONG, 0)
+    note(f"long run: {game.asked} coalitions")
+    rng = np.random.default_rng(0)
+    pool = play(game, [[permuted(tree, {ROOT}, rng)] for _ in range(POOL)]).gains(game)[..., 0]
+    note(f"pool: {game.asked} coalitions")
+    permutations, theirs = permutations_needed(pool, truth)
+    pairs, own = pairs_needed(game, tree, truth)
+
+    def afresh() -> int:
+        again = blocks.reader(model, tree)
+        again.write(everything)
+        one = Coalitions(again, answer)
+        regressed(one, tree, pairs, RUNS + 1)
+        return one.asked
+
+    spent, asked = seconds(afresh)
+    note(f"ours: {asked} coalitions in {spent:.1f} s")
+    some = draw_pairs(DOCUMENTS, SHARED // 2, np.random.default_rng(1)).both()
+    some = some[np.lexsort(some.T[::-1])[::-1]]
+    whole = full.reader(model, tree)
+    whole.written.update(reader.written)
+    full_total, exact = seconds(lambda: whole.log_probabilities(some, answer))
+    full_each = full_total / len(some)
+    note(f"full: {full_each:.2f} s a coalition")
+    worth = game(some)
+    few = draw_pairs(DOCUMENTS, TIMED // 2, np.random.default_rng(2)).both()
+    plain = replace(full, masking="slice", speculation=False, reuse=False).reader(model, tree)
+    plain.written.update(reader.written)
+    plain_total, _ = seconds(lambda: plain.log_probabilities(few, answer))
+    plain_each = plain_total / len(few)
+    note(f"whole prompts: {plain_each:.2f} s a coalition")
+    tail = reader.answer_tokens(answer)
+    again = replace(full, speculation=False, reuse=False).reader(model, tree)
+    again.written.update(reader.written)
+    unequal = [float(np.abs(again.log_probabilities(some[:CHECKED], answer) - exact[:CHECKED]).max())]
+    dense = [under_dense_mask(model, reader.layout, mask, tail) for mask in some[:CHECKED]]
+    unequal.append(float(np.abs(np.array(dense) - worth[:CHECKED]).max()))
+    agreement = correlation(*(_fitted(some, values) for values in (worth, exact)))
+    shared = {"coalitions": [asked, permutations * DOCUMENTS], "correlations": [own, theirs], "agreement": agreement,
+              "long_runs": correlation(truth, pool.mean(axis=0)), "peer_extrapolated_from": TIMED}  # fmt: skip
+    peer = permutations * DOCUMENTS * plain_each
+    reached = own >= CORRELATION
+    report("documents", "blocks", spent, peer, reached, **shared, seconds_each=[spent / asked, plain_each],
+           same_worth=unequal[1])  # fmt: skip
+    report("documents", "full", asked * full_each, peer, reached, **shared, seconds_each=[full_each, plain_each],
+           same_worth=unequal[0], ours_extrapolated_from=SHARED)  # fmt: skip
+
+
+def _fitted(masks: np.ndarray, worth: np.ndarray) -> np.ndarray:
+    """Each document's weight in a ridge regression, for two games on the same coalitions."""
+    signs = np.where(masks, 0.5, -0.5)
+    system = signs.T @ signs + 0.01 * len(masks) * np.eye(masks.shape[1])
+    found: np.ndarray = np.linalg.solve(system, signs.T @ (worth - worth.mean()))
+    return found
+
+
+def words(model: Any, question: DocumentQuestion, prompt: DocumentPrompt) -> None:
+    """One document opened to its words: a permutation of the tree against one of all words of all documents."""
+    tree = DocumentTree.of(prompt, 3)
+    method = TextGenSHAP(masking="pad", max_new_tokens=TOKENS, stop=STOP, worth="log-probability")
+    document = tree.documents[question.gold]
+    expanded = {ROOT, document, *tree.children[document]}
+    everything = np.ones((1, len(tree.atoms)), dtype=bool)
+
+    def ours() -> tuple[Coalitions, Any]:
+        reader = replace(method, attention="blocks").reader(model, tree)
+        (answer,) = reader.write(everything)
+        game = Coalitions(reader, answer)
+        estimated(game, tree, expanded, "permutations", 1, 0.0, 0.5, np.random.default_rng(0))
+        return game, reader
+
+    spent, (game, reader) = seconds(ours)
+    note(f"ours: {game.asked} coalitions in {spent:.1f} s")
+    order = np.random.default_rng(0).permutation(len(tree.atoms))
+    steps = np.linspace(0, len(order), TIMED, dtype=int)  # from no word to all: the mean size of a permutation's
+    masks = np.stack([np.isin(np.arange(len(order)), order[:step]) for step in steps])
+    plain = replace(method, masking="slice", speculation=False, reuse=False).reader(model, tree)
+    plain.written.update(reader.written)
+    total, _ = seconds(lambda: plain.log_probabilities(masks, str(game.answer)))
+    peer = len(tree.atoms) * total / len(masks)
+    report("words", "blocks, one document opened, a permutation", spent, peer,
+           players=[len(tree.frontier(expanded)), len(tree.atoms)], coalitions=[game.asked, len(tree.atoms)],
+           seconds_each=[spent / game.asked, total / len(masks)], peer_extrapolated_from=TIMED)  # fmt: skip
+
+
+def main(parts: list[str]) -> None:
+    """Print the measurements of some parts."""
     model = zoo.load("smollm2-135m")
     question = document_questions(1, 0, DOCUMENTS, FILLER)[0]
     prompt = DocumentPrompt.of(question.question, question.documents, answer=f"Answer: {question.lead}")
-    tree = DocumentTree.of(prompt, 1)
-    method = TextGenSHAP(levels=1, masking="pad", max_new_tokens=TOKENS, stop=STOP, worth="log-probability")
-    full = method.reader(model, tree)
-    blocks = replace(method, attention="blocks").reader(model, tree)
-    plain = replace(method, masking="slice", speculation=False, reuse=False).reader(model, tree)
-    everything = np.ones((1, DOCUMENTS), dtype=bool)
-    (answer,) = blocks.write(everything)
-    rng = np.random.default_rng(0)
-    pairs = draw_pairs(DOCUMENTS, coalitions // 2, rng).both()
-    order = np.lexsort(pairs.T[::-1])[::-1]
-    masks = pairs[order]
-    even = np.concatenate([draw_pairs(DOCUMENTS, TIMED // 2, np.random.default_rng(1)).both()])
-    print(f"answer {answer!r}, gold {question.answer}", flush=True)
-    plain_each, _ = seconds(lambda: plain.log_probabilities(even, answer), len(even))
-    blocks_each, worth = seconds(lambda: blocks.log_probabilities(masks, answer), len(masks))
-    some = masks[::4]
-    full_each, exact = seconds(lambda: full.log_probabilities(some, answer), len(some))
-    tables = {"blocks": Fitted(masks, worth), "full": Fitted(some, exact)}
-    truths = {
-        name: table.weights[:DOCUMENTS] for name, table in tables.items()
-    }  # pairs add nothing to Shapley's values
-    agreement = correlation(truths["blocks"], truths["full"])
-    same = correlation(worth[::4], exact)
-    for game, each in (("blocks", blocks_each), ("full", full_each)):
-        ours, own = needed(tables[game], tree, truths[game], "pairs")
-        peer, other = needed(tables[game], tree, truths[game], "permutations")
-        report("documents", game, ours * each, peer * plain_each, coalitions=[ours, peer], correlations=[own, other],
-               seconds_each=[each, plain_each], agreement=agreement, coalitions_agree=same)  # fmt: skip
-    words(model, prompt, question.gold, blocks_each, plain_each)
-
-
-def words(model: Any, prompt: DocumentPrompt, gold: int, documents_each: float, plain_each: float) -> None:
-    """One document opened to its words: permutations of the whole tree against those of all words of all documents."""
-    tree = DocumentTree.of(prompt, 3)
-    method = TextGenSHAP(masking="pad", attention="blocks", max_new_tokens=TOKENS, stop=STOP, worth="log-probability")
-    reader = method.reader(model, tree)
-    document = tree.documents[gold]
-    expanded = {ROOT, document, *tree.children[document]}
-    (answer,) = reader.write(np.ones((1, len(tree.atoms)), dtype=bool))
-    game = Coalitions(reader, answer)
-    own, _ = seconds(lambda: estimated(game, tree, expanded, "permutations", 1, 0.0, 0.5, np.random.default_rng(0)), 1)
-    flat = len(tree.atoms) * plain_each
-    report("words", "blocks, one document opened, a permutation", own, flat, players=[len(tree.frontier(expanded)),
-           len(tree.atoms)], coalitions=game.asked)  # fmt: skip
+    for part in parts:
+        {"documents": documents, "words": words}[part](model, question, prompt)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    main(sys.argv[1:] or ["documents", "words"])

@@ -67,6 +67,17 @@ def test_an_endpoint_that_hides_them_is_found_out_by_one_call_and_asked_for_draw
         Respondent(chat, by="log-probability").shares(ITEMS)
 
 
+def test_a_second_run_asks_an_endpoint_that_hides_them_nothing(loopback, tmp_path):
+    url = loopback(ScriptedChat(hides, name="hides too"))
+    first, second, third = (RemoteChat(url, cache=tmp_path) for _ in range(3))
+    found = Respondent(first, draws=2).shares(ITEMS[:3])
+    assert np.array_equal(Respondent(second, draws=2).shares(ITEMS[:3]), found)
+    assert (second.ledger.calls, second.ledger.failed_calls, second.ledger.cached_calls) == (0, 0, 6)
+    with pytest.raises(CapabilityError, match="gives no log-probabilities"):
+        Respondent(third, by="log-probability").shares(ITEMS[:1])
+    assert third.ledger.failed_calls == 1  # asked anew
+
+
 def test_all_questions_go_out_together(batched):
     Respondent(batched(hides), by="samples", draws=3).shares(ITEMS)
     assert batched.sizes == [3 * len(ITEMS)]

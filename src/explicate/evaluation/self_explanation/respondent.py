@@ -29,7 +29,8 @@ class Respondent:
     ----------
     by : "log-probability" of the letters, or the share of `draws` drawn replies that give each; by default the first
         where the model has it. Endpoints that give log-probabilities of what they write, and none of given texts, are
-        asked for one reply: the letters count by what it shows at the place of the one written.
+        asked for one reply: the letters count by what it shows at the place of the one written. What a model was once
+        found to lack is not asked for again, unless "log-probability" is given.
     draws : replies per question, for "samples"; those that cannot be read count for no letter.
     """
 
@@ -130,12 +131,24 @@ class Respondent:
         return list(rows[0][:place]), [row[place] for row in rows]
 
     def _by_reply(self, keys: Sequence[tuple[str, str]]) -> list[Floats]:
-        """From one reply each and the tokens that stood beside its letter; no share where no letter can be read."""
-        first = (
-            [] if self._shows_tokens else [self._shown(keys[:1])]
-        )  # one call, not all, finds out that there are none
-        self._shows_tokens = True
-        replies = [reply for group in (*first, self._shown(keys[len(first) :])) for reply in group]
+        """From one reply each and the tokens that stood beside its letter; no share where no letter can be read.
+
+        One call, not all, finds out that a model shows none; the cache keeps that, so that a second run asks nothing.
+        """
+        cache = self.chat.cache
+        lack = {"model": self.chat.fingerprint(), "lacks": "log-probabilities"}
+        first: list[Reply] = []
+        if not self._shows_tokens:
+            if cache is not None and self.by is None and cache.get(lack) is not None:
+                raise CapabilityError(f"{self.chat.name!r} gave no log-probabilities before; {STILL_WORKS}")
+            try:
+                first = self._shown(keys[:1])
+            except CapabilityError:
+                if cache is not None:
+                    cache.put(lack, {})
+                raise
+            self._shows_tokens = True
+        replies = [*first, *self._shown(keys[len(first) :])]
         return [letter_shares(reply, letters) for reply, (_, letters) in zip(replies, keys, strict=True)]
 
     def _shown(self, keys: Sequence[tuple[str, str]]) -> list[Reply]:
