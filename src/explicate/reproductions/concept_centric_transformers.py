@@ -7,6 +7,7 @@ with backgrounds and annotated parts, and the same birds without annotations.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ WHOLE = ("cct whole", "ct whole")  # all concepts are of the whole picture: no p
 COMPARED = ("cct", "ct", "plain")
 VARIANTS = ("isa", "bo_qsa", "cls", "static space")
 SIZES: dict[str, dict[str, Any]] = {
-    "full": {"epochs": 30, "few epochs": 100, "birds": 1500, "test": 400, "bird epochs": 30, "top": 30, "found": 12},
+    "full": {"epochs": 30, "few epochs": 100, "birds": 3000, "test": 400, "bird epochs": 15, "top": 30, "found": 12},
     "smoke": {"epochs": 1, "few epochs": 1, "birds": 64, "test": 48, "bird epochs": 1, "top": 10, "found": 12},
 }
 NAMES = (*BACKGROUNDS, *ATTRIBUTES)
@@ -138,17 +139,18 @@ def _split(seed: int, rows: int | None) -> tuple[Array, Array, Array, Array]:
 # -- birds ---------------------------------------------------------------------------------------------------------
 
 
-def _flock(unit: dict[str, Any]) -> tuple[Explained, Explained]:
+@lru_cache(maxsize=1)
+def _flock(scale: str, seed: int) -> tuple[Explained, Explained]:
     """Training and test pictures of one seed."""
-    sizes = SIZES[unit["scale"]]
-    return tuple(  # type: ignore[return-value]
-        rendered_birds(sizes[part], generator(unit["seed"], part), PATCH["birds"]) for part in ("birds", "test")
+    training, test = (
+        rendered_birds(SIZES[scale][part], generator(seed, part), PATCH["birds"]) for part in ("birds", "test")
     )
+    return training, test
 
 
 def _birds(unit: dict[str, Any]) -> dict[str, Any]:
     """Accuracy, concepts on annotated patches, and what masking does."""
-    training, test = _flock(unit)
+    training, test = _flock(unit["scale"], unit["seed"])
     model = _model(unit, "birds", SIZES[unit["scale"]]["bird epochs"])
     if unit["model"] == "plain":
         return {"accuracy": model.fit(training.images, training.labels).score(test.images, test.labels)}
@@ -170,7 +172,7 @@ def _birds(unit: dict[str, Any]) -> dict[str, Any]:
 
 def _whole(unit: dict[str, Any]) -> dict[str, Any]:
     """What masking does where each picture has one query, which attends to its background and its three parts."""
-    training, test = _flock(unit)
+    training, test = _flock(unit["scale"], unit["seed"])
     model = _model(unit, "birds", SIZES[unit["scale"]]["bird epochs"])
     model.fit(training.images, training.labels, picture_attributes(training), names={"global": NAMES})
     predicted = model.predict(test.images)
@@ -199,7 +201,7 @@ def _masked(model: Any, test: Explained, predicted: Array, rng: np.random.Genera
 def _found(unit: dict[str, Any]) -> dict[str, Any]:
     """Spatial concepts without annotations: what their top pictures share, beside shuffled attention."""
     sizes = SIZES[unit["scale"]]
-    training, test = _flock(unit)
+    training, test = _flock(unit["scale"], unit["seed"])
     options = {"explanation": 0.0, "sparsity": 0.0, "spatial_concepts": sizes["found"]}
     model = _model(unit, "birds", sizes["bird epochs"], **options).fit(training.images, training.labels)
     attention = model.attend(test.images)["spatial"]
