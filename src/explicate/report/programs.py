@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from explicate.errors import counted
 from explicate.glassbox.transformer_programs.analysis import size
 from explicate.glassbox.transformer_programs.evaluation import Trace
 from explicate.glassbox.transformer_programs.program import Program
@@ -16,6 +17,7 @@ def run_page(program: Program, tokens: Sequence[str]) -> Report:
     """Everything that the program computed for some tokens, in order, and the weights that made each tag."""
     trace = program.trace([tokens])
     counts = size(program)
+    steps = [counted(counts.heads, "head"), f"{counts.counting_heads} that count", counted(counts.tables, "table")]
     inputs = [name for name in trace.values if name not in {step.name for step in program.steps}]
     parts = [Part("Inputs", grid=_grid(trace, inputs))]
     parts += [Part(step.name, [step_text(program, step)], grid=_step_grid(trace, step.name)) for step in program.steps]
@@ -24,7 +26,7 @@ def run_page(program: Program, tokens: Sequence[str]) -> Report:
         " ".join(tokens),
         card={
             "tags": " ".join(str(tag) for tag in program.run(tokens)),
-            "steps": f"{counts.heads} heads, {counts.counting_heads} that count, {counts.tables} tables",
+            "steps": ", ".join(steps),
             "file": f"{counts.lines} lines of Python",
         },
         parts=parts,

@@ -9,17 +9,21 @@ pytest.importorskip("torch")
 pytest.importorskip("seqeval")
 
 from explicate.benchmarks.rasp import (
-    asked_accuracy,
+    CLASS_RECIPE,
+    ENTITY_RECIPE,
     entity_f1,
     known_words,
     most_frequent_tag,
+    study_texts,
     token_accuracy,
     unigram_table,
+    word_count_classes,
 )
 from explicate.benchmarks.rasp.scoring import looked_up
 from explicate.benchmarks.rasp.study import standalone
 from explicate.data.language.named_entities import entity_sentences
-from explicate.data.language.tagged import Tagged, framed
+from explicate.data.language.question_kinds import kind_questions
+from explicate.data.language.tagged import Tagged, framed, labelled
 from explicate.glassbox.transformer_programs import RECIPE, TransformerProgram, TransformerProgramConfig
 from explicate.models.tiny.encoder_tagger import encoder_tagger
 from explicate.models.tiny.training import train
@@ -29,9 +33,8 @@ ROWS = [Tagged(("<s>", "a", "b"), (None, "x", "<unk>")), Tagged(("a", "a"), ("x"
 
 def test_scores_of_a_worked_case():
     predicted = [("q", "x", "x"), ("x", "x")]
-    assert token_accuracy(predicted, ROWS) == 2 / 4
-    assert asked_accuracy(predicted, ROWS) == 2 / 3
-    assert most_frequent_tag(ROWS, ROWS) == 2 / 4
+    assert token_accuracy(predicted, ROWS) == 2 / 3  # "<unk>" is no tag
+    assert most_frequent_tag(ROWS, ROWS) == 2 / 3
     table = unigram_table(ROWS)
     assert table == {"a": "x", "b": "<unk>", "<unk>": "<unk>"}
     assert looked_up(table, ROWS)[0] == ["<unk>", "x", "<unk>"]
@@ -64,6 +67,40 @@ def test_the_standard_transformer_learns_what_needs_positions_and_neither_paddin
         short[:, 3:] = -1
         padded, alone = (module(torch.as_tensor(each)).numpy() for each in (short, codes[:, :3]))
         assert np.allclose(padded[:, :3], alone, atol=1e-5)
+
+
+def test_counts_of_words_see_a_word_and_no_order():
+    rows = [labelled(words, label) for words, label in [(("a", "b"), "x"), (("b", "c"), "y")] * 4]
+    assert word_count_classes(rows, rows) == [row.tags for row in rows]
+    turned = [labelled(words, label) for words, label in [(("a", "b"), "x"), (("b", "a"), "y")] * 4]
+    assert len({row[0] for row in word_count_classes(turned, turned)}) == 1
+
+
+def test_a_program_tells_what_a_question_asks_for_where_counts_of_words_cannot():
+    rows = kind_questions(700, 30)
+    config = TransformerProgramConfig(
+        categorical_heads=4, numeric_heads=0, categorical_mlps=2, numeric_mlps=0, embeddings=2, width=12, pooled=True
+    )
+    result, model = study_texts(rows[:600], rows[600:], config, replace(CLASS_RECIPE, epochs=50))
+    assert result.program["accuracy"] > result.words["accuracy"] + 0.2
+    assert result.words["accuracy"] > result.frequent
+    assert result.standard["accuracy"] > result.words["accuracy"]
+    assert (result.checked, result.equal) == (100, 100)
+    assert (result.unknown, model.context) == (0, 10)
+
+
+def test_entities_are_studied_with_known_vectors_and_rare_words_unknown():
+    rows = entity_sentences(40)
+    config = TransformerProgramConfig(numeric_heads=0, numeric_mlps=0, embeddings=2, width=14)
+    vectors = {"lives": np.array([1.0, 0.0]), "works": np.array([0.0, 1.0])}
+    recipe = replace(ENTITY_RECIPE, epochs=1)
+    held_out = entity_sentences(20, late=True)
+    result, model = study_texts(rows, held_out, config, recipe, vectors=vectors, rarest=3, context=14)
+    assert set(result.program) == set(result.words) == {"precision", "recall", "f1"}
+    assert result.equal == result.checked == 20
+    assert 0 < result.unknown < 1
+    assert sum(token == "zebra" for token in model.vocabulary) == 0
+    assert all(sum(word in row.tokens for row in rows) for word in model.vocabulary if word != "<unk>")
 
 
 def test_word_vectors_of_smollm2_start_a_program_that_is_its_file(smollm2):

@@ -76,8 +76,8 @@ def test_trained_weights_are_kept_and_the_best_checkpoint_is_taken(simple, monke
     monkeypatch.setenv("EXPLICATE_CACHE", str(tmp_path))
     learned, unseen = simple
     recipe = dataclasses.replace(SHORT, steps=30, batch=32, learning_rate=0.3, warmup=1, checkpoints=(1, 3))
-    first = RuleInterpreter.train(learned, unseen, shape=SHAPE, recipe=recipe)
-    again = RuleInterpreter.train(learned, unseen, shape=SHAPE, recipe=recipe)
+    first = RuleInterpreter.train(learned, unseen, shape=SHAPE, recipe=recipe, together=8)
+    again = RuleInterpreter.train(learned, unseen, shape=SHAPE, recipe=recipe, together=8)
     assert np.array_equal(first.weights, again.weights)
     assert len(list((tmp_path / "explanatory").iterdir())) == 1
     codes = [all_structures()[ids] for ids in unseen.structures]
@@ -87,7 +87,7 @@ def test_trained_weights_are_kept_and_the_best_checkpoint_is_taken(simple, monke
         surprise = -torch.log_softmax(torch.tensor(logits), dim=-1).numpy()
         return np.take_along_axis(surprise, unseen.tags[..., None].astype(int), axis=2).mean()
 
-    last = RuleInterpreter.train(learned, shape=SHAPE, recipe=recipe)  # a rate so high that it gets worse
+    last = RuleInterpreter.train(learned, shape=SHAPE, recipe=recipe, together=8)  # a rate so high that it gets worse
     assert loss(first) < loss(last)
 
 

@@ -6,11 +6,14 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from explicate.data.language.tagged import Tagged
 from explicate.errors import FileFormatError, InputError, UnknownNameError, WindowError
 from explicate.glassbox.transformer_programs import Program, TransformerProgramConfig
-from explicate.glassbox.transformer_programs.analysis import accuracy, circuit, failures, repair, size
+from explicate.glassbox.transformer_programs.analysis import accuracy, circuit, failures, simplified, size
+from explicate.glassbox.transformer_programs.repairs import best_shift, failing_inputs, repair
 from explicate.glassbox.transformer_programs.steps import Head, Lookup
 
 from .conftest import random_inputs, random_model
@@ -85,10 +88,59 @@ def test_a_planted_error_is_named_and_one_table_row_repairs_it():
     broken = planted().edit("mlp_0_0", "b", 1)
     found = failures(broken, right)
     assert {(one.expected, one.predicted, one.variable, one.value) for one in found} == {("Z", "A", "mlp_0_0", 1)}
-    fixed = repair(broken, right)
-    assert (fixed.step, fixed.entry, fixed.value, fixed.after) == ("mlp_0_0", ("b",), 2, 1.0)
+    assert failing_inputs(right, found, 1)[0].endswith(": A, not Z, for mlp_0_0 = 1)")
+    fixed = repair(broken, right, weights=False)
+    assert (fixed.variable, fixed.entry, fixed.value, fixed.after) == ("mlp_0_0", ("b",), 2, 1.0)
+    assert str(fixed) == "mlp_0_0(b) = 2"
     assert fixed.before == accuracy(broken, right) < 1
     assert repair(planted(), right) is None
+
+
+def test_a_planted_wrong_weight_is_found_and_moved_back():
+    inputs = [tuple(tokens) for tokens in random_inputs(("<s>", "a", "b"), 4, 20)]
+    right = [Tagged(tokens, tuple(planted().run(tokens))) for tokens in inputs]
+    broken = planted().reweighted("mlp_0_0", 2, "A", 3.0)  # 2 stands for Z
+    fixed = repair(broken, right)
+    assert (fixed.variable, fixed.weight, fixed.after) == ("mlp_0_0", True, 1.0)
+    assert fixed.entry in ((2, "A"), (2, "Z"))
+    assert accuracy(fixed.program, right) == 1
+    assert str(fixed).startswith("weight of mlp_0_0(2, ")
+
+
+def test_a_repair_must_hold_on_the_rows_that_confirm_it():
+    broken = planted().edit("mlp_0_0", "b", 1)
+    inputs = [tuple(tokens) for tokens in random_inputs(("<s>", "a", "b"), 4, 20)]
+    right = [Tagged(tokens, tuple(planted().run(tokens))) for tokens in inputs]
+    others = [Tagged(tokens, tuple(broken.run(tokens))) for tokens in inputs]  # here, what is broken is right
+    assert repair(broken, right, confirm=right).after == 1
+    assert repair(broken, right, confirm=others) is None
+
+
+@given(st.integers(0, 10_000))
+def test_the_best_shift_of_a_weight_is_best_among_all(seed):
+    rng = np.random.default_rng(seed)
+    logits, truth = rng.integers(-3, 4, (8, 3)) + rng.choice([0.0, 0.3], (8, 3)), rng.integers(-1, 3, 8)
+    truth[truth == -1] = -2
+
+    def right(shift):
+        return int(((logits + np.array([0, shift, 0])).argmax(1) == truth).sum())
+
+    found = best_shift(logits, truth, 1)
+    assert right(found) >= max(right(shift) for shift in np.linspace(-8, 8, 321) + 0.01)
+    assert best_shift(logits[:, :1], truth, 0) == 0
+
+
+def test_a_program_without_what_it_can_do_without_is_shorter_and_as_good():
+    inputs = [tuple(tokens) for tokens in random_inputs(("<s>", "a", "b"), 4, 20)]
+    right = [Tagged(tokens, tuple(planted().run(tokens))) for tokens in inputs]
+    idle = dataclasses.replace(planted(), weights={**planted().weights, "head_0_1": np.full((4, 3), 0.001)})
+    short = simplified(idle, right)
+    assert list(short.weights) == ["mlp_0_0"]
+    assert [step.name for step in short.steps] == ["head_0_0", "mlp_0_0"]
+    assert accuracy(short, right) == 1
+    assert size(short).lines < size(idle).lines
+    assert run_of(short.to_python())(["<s>", "a", "b", "a"]) == ["B", "B", "A", "Z"]
+    assert len(simplified(random_model(3, layers=2).program, right[:3], loss=1.0).weights) == 1
 
 
 def test_edits_change_one_entry_and_the_file_with_it():

@@ -8,7 +8,7 @@ import pytest
 from explicate.data.language.sequence_tasks import TASKS
 from explicate.data.language.tagged import Tagged
 from explicate.errors import InputError, ModelError
-from explicate.glassbox.transformer_programs import RECIPE, TransformerProgram, TransformerProgramConfig
+from explicate.glassbox.transformer_programs import RECIPE, TransformerProgram, TransformerProgramConfig, best_of
 from explicate.glassbox.transformer_programs.analysis import accuracy
 
 from .conftest import random_inputs
@@ -90,6 +90,35 @@ def test_data_that_cannot_be_learned_from_are_refused():
     rows = [Tagged(tuple("abcdefgh"), ("x",) * 8)]
     with pytest.raises(InputError, match="vocabulary of 8 tokens does not fit variables of 3"):
         TransformerProgram.train(rows, TransformerProgramConfig(width=3))
+
+
+def test_of_several_seeds_the_best_on_validation_is_taken_and_all_are_there():
+    rows = TASKS["hist"].examples(120)
+    config, recipe = TransformerProgramConfig(hidden=8), replace(RECIPE, epochs=4, batch=30)
+    found = best_of(rows[:100], rows[100:], config, recipe, seeds=(3, 4, 5), cache=False)
+    assert list(found.validation) == [3, 4, 5]
+    assert found.validation == {seed: accuracy(model.program, rows[100:]) for seed, model in found.models.items()}
+    assert found.validation[found.seed] == max(found.validation.values())
+    assert found.best is found.models[found.seed]
+    again = TransformerProgram.train(rows[:100], config, replace(recipe, seed=4), cache=False)
+    assert again.fingerprint() == found.models[4].fingerprint()
+    with pytest.raises(InputError, match="0 seeds and 20 validation sequences"):
+        best_of(rows[:100], rows[100:], seeds=())
+
+
+def test_unknown_tags_are_neither_learned_nor_predicted():
+    rows = TASKS["induction"].examples(60)
+    assert any("<unk>" in row.tags for row in rows)
+    model = TransformerProgram.train(
+        rows, TransformerProgramConfig(causal=True), replace(RECIPE, epochs=1), cache=False
+    )
+    assert model.tags == ("0", "1", "2", "3")
+    answered = [Tagged(row.tokens, tuple(None if tag == "<unk>" else tag for tag in row.tags)) for row in rows]
+    again = TransformerProgram.train(
+        answered, TransformerProgramConfig(causal=True), replace(RECIPE, epochs=1), cache=False
+    )
+    assert again.fingerprint() == model.fingerprint()
+    assert accuracy(model.program, rows) == accuracy(model.program, answered)
 
 
 def test_word_vectors_start_the_embeddings():

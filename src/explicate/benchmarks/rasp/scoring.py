@@ -12,25 +12,14 @@ Predicted = Iterable[Sequence[str | None]]
 
 
 def token_accuracy(predicted: Predicted, rows: Sequence[Tagged]) -> float:
-    """Share of the tags that are right, over all tokens that have one."""
+    """Share of the tags that are right, over all tokens that have one; "<unk>" is none, as nothing predicts it."""
     hits = [one == tag for found, row in zip(predicted, rows, strict=True) for one, tag in _tags(found, row)]
-    return sum(hits) / len(hits)
-
-
-def asked_accuracy(predicted: Predicted, rows: Sequence[Tagged]) -> float:
-    """The same over tokens whose tag is not "<unk>": for induction, the letters that were there before."""
-    hits = [
-        one == tag
-        for found, row in zip(predicted, rows, strict=True)
-        for one, tag in _tags(found, row)
-        if tag != UNKNOWN
-    ]
     return sum(hits) / len(hits)
 
 
 def most_frequent_tag(training: Sequence[Tagged], rows: Sequence[Tagged]) -> float:
     """Token accuracy of always the training data's most frequent tag."""
-    counts = Counter(tag for row in training for tag in row.tags if tag is not None)
+    counts = Counter(tag for row in training for _, tag in _tags(row.tags, row))
     common = max(counts, key=lambda tag: (counts[tag], tag))
     return token_accuracy([[common] * len(row.tags) for row in rows], rows)
 
@@ -79,4 +68,5 @@ def entity_f1(predicted: Predicted, rows: Sequence[Tagged]) -> dict[str, float]:
 
 
 def _tags(found: Sequence[str | None], row: Tagged) -> list[tuple[str | None, str]]:
-    return [(one, tag) for one, tag in zip(found, row.tags, strict=True) if tag is not None]
+    pairs = zip(found, row.tags, strict=True)
+    return [(one, tag) for one, tag in pairs if tag is not None and tag != UNKNOWN]

@@ -5,17 +5,16 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from explicate.benchmarks.rasp.scoring import asked_accuracy, most_frequent_tag, token_accuracy
+from explicate.benchmarks.rasp.scoring import most_frequent_tag, token_accuracy
 from explicate.data.language.sequence_tasks import TASKS
-from explicate.data.language.tagged import UNKNOWN, Tagged, split
+from explicate.data.language.tagged import Tagged, split
 from explicate.glassbox.transformer_programs import TransformerProgram, TransformerProgramConfig
-from explicate.glassbox.transformer_programs.analysis import size
+from explicate.glassbox.transformer_programs.analysis import accuracy, simplified, size
 from explicate.models.tiny.training import Recipe
 
 PUBLISHED = {"reverse": 0.9979, "hist": 1.0, "double_hist": 0.984, "sort": 0.9983, "most_freq": 0.7569, "dyck1": 0.993,
@@ -32,13 +31,13 @@ class TaskResult:
     Attributes
     ----------
     training, validation, test : token accuracy of the model with every choice at its largest logit.
-    asked : the same on the test tokens whose tag is not "<unk>".
     frequent : token accuracy of always the most frequent tag.
     checked, equal : inputs on which the exported file was compared with the model (all test inputs, and random ones of
         every length), and those on which they gave the same tags.
     seconds : of training (0 where it was read from the cache is not told apart). file, model, arrays : seconds for
         10,000 inputs of the file in plain Python, of the network, and of the program in numpy.
     size : see `analysis.size`. examples : how many there were.
+    simple : size and test accuracy of the program without what its classifier can do without on the validation data.
     """
 
     task: str
@@ -47,7 +46,6 @@ class TaskResult:
     training: float
     validation: float
     test: float
-    asked: float
     frequent: float
     checked: int
     equal: int
@@ -56,6 +54,7 @@ class TaskResult:
     model: float
     arrays: float
     size: dict[str, int]
+    simple: dict[str, float]
 
 
 def study_task(
@@ -79,6 +78,7 @@ def study_task(
     inputs = _tokens(test)
     for length in range(1, model.context + 1):
         inputs += task.random_inputs(length, random_inputs, model.vocabulary)
+    simple = simplified(model.program, validation)
     result = TaskResult(
         name,
         recipe.seed,
@@ -86,13 +86,13 @@ def study_task(
         token_accuracy(model.predict(_tokens(training)), training),
         token_accuracy(model.predict(_tokens(validation)), validation),
         token_accuracy(predicted, test),
-        asked_accuracy(predicted, test),
         most_frequent_tag(training, test),
         len(inputs),
         sum(one == tuple(run(tokens)) for one, tokens in zip(model.predict(inputs), inputs, strict=True)),
         seconds,
         *run_times(model, run, _tokens(rows)),
         asdict(size(model.program)),
+        {**asdict(size(simple)), "test": accuracy(simple, test)},
     )
     return result, model
 
@@ -122,12 +122,6 @@ def run_times(
         call()
         found.append((time.perf_counter() - start) * count / len(given))
     return found[0], found[1], found[2]
-
-
-def known_words(rows: Sequence[Tagged], least: int = 2, most: int = 10_000) -> tuple[str, ...]:
-    """The vocabulary of words that occur at least so often, the most frequent ones; rarer ones become "<unk>"."""
-    counts = Counter(word for row in rows for word in row.tokens)
-    return (UNKNOWN, *sorted(word for word, number in counts.most_common(most) if number >= least and word != UNKNOWN))
 
 
 def _tokens(rows: Sequence[Tagged]) -> list[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from explicate.errors import FileFormatError, InputError
+from explicate.errors import FileFormatError, InputError, first_line
 from explicate.runtime.seeds import generator
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
@@ -51,6 +51,19 @@ def split(rows: Sequence[Tagged], seed: int) -> tuple[list[Tagged], list[Tagged]
     return rest[validation:], rest[:validation], shuffled[:held_out]
 
 
+def shorter(rows: Sequence[Tagged], length: int) -> list[Tagged]:
+    """Those with fewer tokens than `length`. Published: below 32 for named entities, below 64 for classes of texts.
+
+    Raises
+    ------
+    InputError : none is.
+    """
+    found = [row for row in rows if len(row.tokens) < length]
+    if not found:
+        raise InputError(f"none of {len(rows)} sequences has fewer than {length} tokens; give a higher length")
+    return found
+
+
 def read_conll(path: str | Path, token: int = 0, tag: int = -1) -> list[Tagged]:
     """Sentences of a file in CoNLL columns: a token a line, a blank line after each sentence.
 
@@ -61,7 +74,8 @@ def read_conll(path: str | Path, token: int = 0, tag: int = -1) -> list[Tagged]:
 
     Raises
     ------
-    FileFormatError : a line with too few columns, a tag that is not O, B-... or I-..., or no sentence at all.
+    FileFormatError : a file that cannot be read, a line with too few columns, a tag that is not O, B-... or I-..., or
+        no sentence at all.
     """
     found: list[Tagged] = []
     for number, lines in _blocks(Path(path)):
@@ -104,10 +118,23 @@ def framed(row: Tagged) -> Tagged:
     return Tagged((BEGIN, *row.tokens, END), (None, *row.tags, None))
 
 
+def text_lines(path: Path, encoding: str = "utf-8") -> list[str]:
+    """The lines of a file of examples.
+
+    Raises
+    ------
+    FileFormatError : a file that cannot be read.
+    """
+    try:
+        return path.read_text(encoding=encoding).split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileFormatError(f"cannot read examples from {path}: {first_line(error)}") from error
+
+
 def _blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
     lines: list[str] = []
     start = 1
-    for number, line in enumerate([*path.read_text(encoding="utf-8").splitlines(), ""], 1):
+    for number, line in enumerate([*text_lines(path), ""], 1):
         if line.strip() and not line.startswith("-DOCSTART-"):
             start = start if lines else number
             lines.append(line)

@@ -1,11 +1,11 @@
-"""What a program is made of, and which part of it decides: sizes, responsible variables, circuits, repairs.
+"""What a program is made of, and which part of it decides: sizes, responsible variables, circuits.
 
 Source: Friedman, Wettig, Chen (2023), sections 4.3 and 5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,7 +16,7 @@ from explicate.data.language.tagged import Tagged
 from explicate.errors import InputError
 from explicate.glassbox.transformer_programs.evaluation import Trace
 from explicate.glassbox.transformer_programs.program import Program, tag_codes
-from explicate.glassbox.transformer_programs.steps import Head, Lookup
+from explicate.glassbox.transformer_programs.steps import Head
 
 EXACT = 2  # sets of variables up to this size are all tried
 
@@ -56,23 +56,6 @@ class Failure:
     variable: str
     value: str | int
     lead: float
-
-
-@dataclass(frozen=True, eq=False)
-class Repair:
-    """One changed table entry.
-
-    Attributes
-    ----------
-    program : with the change. step, entry, value : what was changed to what. before, after : token accuracy.
-    """
-
-    program: Program
-    step: str
-    entry: tuple[str | int, ...]
-    value: str | int
-    before: float
-    after: float
 
 
 def size(program: Program) -> Size:
@@ -154,22 +137,32 @@ def circuit(program: Program, rows: Sequence[Sequence[str]], tag: str, share: fl
     return chosen
 
 
-def repair(program: Program, rows: Sequence[Tagged], tries: int = 300) -> Repair | None:
-    """The one table entry whose change raises the accuracy on `rows` most; None where no change helps.
+def simplified(program: Program, rows: Sequence[Tagged], loss: float = 0.0) -> Program:
+    """The program without the variables that its classifier can do without, and without the steps that die with them.
 
-    Tried are the entries that the failing positions used, of the steps whose variables spoke for the wrong tags, the
-    most frequent first.
+    One after the other, the variable that matters least for the accuracy on `rows` leaves the classifier's sum. The
+    result is shorter, and no longer the model: measure it on other rows.
+
+    Parameters
+    ----------
+    loss : by so much in all the accuracy on `rows` may fall.
     """
-    before = accuracy(program, rows)
-    best: Repair | None = None
-    for number, (name, entry, value) in enumerate(_edits(program, rows)):
-        if number == tries:
+    truth = tag_codes([row.tags for row in rows], program.tags)
+    trace = program.trace([row.tokens for row in rows])
+    there = truth != -1
+    wanted = truth[there]
+    parts = {name: part[there] for name, part in trace.contributions().items()}
+    total = trace.logits()[there]
+    least = float((total.argmax(-1) == wanted).mean()) - loss
+    gone: list[str] = []
+    while len(parts) > 1:
+        scores = {name: float(((total - part).argmax(-1) == wanted).mean()) for name, part in parts.items()}
+        name = max(scores, key=lambda one: scores[one])
+        if scores[name] < least:
             break
-        changed = program.edit(name, entry, value)
-        after = accuracy(changed, rows)
-        if after > (before if best is None else best.after):
-            best = Repair(changed, name, entry, value, before, after)
-    return best
+        total = total - parts.pop(name)
+        gone.append(name)
+    return program.without(gone).live()
 
 
 def _predicted_at(trace: Trace) -> Masks:
@@ -178,23 +171,3 @@ def _predicted_at(trace: Trace) -> Masks:
     if trace.program.pooled:
         there = there & (np.arange(there.shape[1]) == 0)
     return there
-
-
-def _edits(program: Program, rows: Sequence[Tagged]) -> Iterator[tuple[str, tuple[str | int, ...], str | int]]:
-    """Entries that failing positions used, each with all other values."""
-    trace = program.trace([row.tokens for row in rows])
-    steps = {step.name: step for step in program.steps}
-    counts: dict[tuple[str, tuple[str | int, ...]], int] = {}
-    for failure in failures(program, rows):
-        step = steps.get(failure.variable)
-        if step is None or (isinstance(step, Head) and step.scores is not None):
-            continue
-        read = step.inputs if isinstance(step, Lookup) else (step.query,)
-        entry = tuple(trace.names(name, failure.sample)[failure.position] for name in read)
-        counts[failure.variable, entry] = counts.get((failure.variable, entry), 0) + 1
-    for name, entry in sorted(counts, key=lambda one: -counts[one]):
-        step = steps[name]
-        target = program.variables[step.key if isinstance(step, Head) else name]
-        codes = target.reachable if isinstance(step, Head) else range(program.width)
-        for code in codes:
-            yield name, entry, target.values[code]

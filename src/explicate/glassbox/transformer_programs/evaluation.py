@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,10 +74,16 @@ class Trace:
         return found
 
 
-def traced(program: Program, codes: Array) -> Trace:
-    """Run a program on token codes (sample, position), -1 after the end of a sequence."""
+def traced(program: Program, codes: Array, given: Mapping[str, Array] | None = None) -> Trace:
+    """Run a program on token codes (sample, position), -1 after the end of a sequence.
+
+    Parameters
+    ----------
+    given : variable -> (sample, position) values that it has instead of those that its step computes.
+    """
     positions = codes.shape[1]
     known = np.maximum(codes, 0)
+    fixed = given or {}
     values: dict[str, Array] = {}
     if program.embeddings is None:
         values[TOKENS] = known
@@ -88,7 +95,8 @@ def traced(program: Program, codes: Array) -> Trace:
     attended: dict[str, Array] = {}
     for step in program.steps:
         if isinstance(step, Lookup):
-            values[step.name] = step.table[tuple(values[name] for name in step.inputs)]
+            written = step.table[tuple(values[name] for name in step.inputs)]
+            values[step.name] = fixed.get(step.name, written)
             continue
         query, key, value = (values[name] for name in (step.query, step.key, step.value))
         if step.counts:
@@ -98,6 +106,7 @@ def traced(program: Program, codes: Array) -> Trace:
         else:
             places = attended[step.name] = places_of(step, query, key, mask, program.context)
             values[step.name] = np.take_along_axis(value, places, 1)
+        values[step.name] = fixed.get(step.name, values[step.name])
     return Trace(program, codes, values, attended)
 
 

@@ -13,11 +13,12 @@ import numpy as np
 from explicate.core.capabilities import Array, Floats
 from explicate.core.kinds import Rules
 from explicate.core.registry import register
-from explicate.data.language.tagged import Tagged
+from explicate.data.language.tagged import UNKNOWN, Tagged
 from explicate.errors import InputError
 from explicate.glassbox.contract import GlassBox
 from explicate.glassbox.transformer_programs.conversion import converted
 from explicate.glassbox.transformer_programs.explanations import explained, replayed
+from explicate.glassbox.transformer_programs.interventions import Given, checked, network_read, network_set
 from explicate.glassbox.transformer_programs.program import Program, Sentences, encoded, tag_codes, tagged
 from explicate.models.tiny.programs import TransformerProgramConfig
 from explicate.models.tiny.training import Recipe, train
@@ -61,6 +62,8 @@ class TransformerProgram(GlassBox):
     ) -> Self:
         """Learn from tagged sequences, or load what was learned from them before.
 
+        Tokens whose tag is None or "<unk>" are not learned from, and "<unk>" is never predicted.
+
         Parameters
         ----------
         config, recipe : shape, and how it is trained; the published recipe by default.
@@ -78,7 +81,7 @@ class TransformerProgram(GlassBox):
         if not examples:
             raise InputError("there are no examples to learn from")
         words = tuple(vocabulary or sorted({token for row in examples for token in row.tokens}))
-        tags = tuple(sorted({tag for row in examples for tag in row.tags if tag is not None}))
+        tags = tuple(sorted({tag for row in examples for tag in row.tags if tag is not None and tag != UNKNOWN}))
         if not tags:
             raise InputError("the examples have no tags to learn")
         longest = context or max(len(row.tokens) for row in examples)
@@ -110,24 +113,42 @@ class TransformerProgram(GlassBox):
         """The program as a Python file, see `Program.to_python`."""
         return self.program.to_python(inline=inline, unreachable=unreachable)
 
-    def logits(self, X: Sentences) -> Floats:
-        """(sample, position, tag) of the network itself."""
+    def logits(self, X: Sentences, given: Given | None = None) -> Floats:
+        """(sample, position, tag) of the network itself; `given` as in `predict`."""
+        import torch
+
+        codes = encoded(X, self.vocabulary, self.context)
+        values = checked(self.program, given, codes.shape) if given else {}
+        parts = [np.zeros((0, *codes.shape[1:], len(self.tags)))]
+        for start in range(0, len(codes), ROWS):
+            rows = slice(start, start + ROWS)
+            own = {name: value[rows] for name, value in values.items()}
+            with torch.no_grad(), network_set(self._exact, own):
+                parts.append(self._exact(torch.as_tensor(codes[rows])).numpy())
+        return np.concatenate(parts)
+
+    def capture(self, X: Sentences) -> dict[str, Array]:
+        """Variable -> (sample, position): what each head and MLP of the network chose, as codes; counts as numbers."""
         import torch
 
         codes = torch.as_tensor(encoded(X, self.vocabulary, self.context))
-        with torch.no_grad():
-            parts = [self._exact(rows).numpy() for rows in codes.split(ROWS)]
-        return np.concatenate(parts) if parts else np.zeros((0, 0, len(self.tags)))
+        with torch.no_grad(), network_read(self._exact) as found:
+            self._exact(codes)
+        return found
 
-    def predict(self, X: Sentences) -> Array:
+    def predict(self, X: Sentences, given: Given | None = None) -> Array:
         """(sample,) for each list of tokens its tags, a tuple; computed by the network, not by the program.
+
+        Parameters
+        ----------
+        given : variable of a head or MLP -> (sample, position) codes or numbers that it has instead of its own.
 
         Raises
         ------
         InputError, WindowError, UnknownNameError : see `Program.encode`.
         """
         codes = encoded(X, self.vocabulary, self.context)
-        return tagged(self.logits(X).argmax(-1), codes, self.tags, self.config.pooled)
+        return tagged(self.logits(X, given).argmax(-1), codes, self.tags, self.config.pooled)
 
     def explain(self, X: Sentences | None = None) -> Rules:
         """The program (X is None), or the program and what each of its variables was for each list of tokens."""

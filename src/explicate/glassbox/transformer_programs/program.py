@@ -19,6 +19,7 @@ from explicate.core.capabilities import Array, Floats
 from explicate.data.language.tagged import UNKNOWN
 from explicate.errors import FileFormatError, InputError, UnknownNameError, WindowError
 from explicate.glassbox.transformer_programs.evaluation import Trace, traced
+from explicate.glassbox.transformer_programs.interventions import Given, checked
 from explicate.glassbox.transformer_programs.steps import (
     ONES,
     POSITIONS,
@@ -103,14 +104,24 @@ class Program:
         """
         return encoded(sentences, self.vocabulary, self.context)
 
-    def trace(self, sentences: Sentences | Array) -> Trace:
-        """Everything that is computed for some sequences, or for their codes."""
-        return traced(self, sentences if isinstance(sentences, np.ndarray) else self.encode(sentences))
+    def trace(self, sentences: Sentences | Array, given: Given | None = None) -> Trace:
+        """Everything that is computed for some sequences, or for their codes.
 
-    def predict(self, sentences: Sentences) -> Array:
-        """(sample,) for each sequence its tags, a tuple; pooled programs give one tag, then None."""
+        Parameters
+        ----------
+        given : variable -> (sample, position) codes or numbers, or one for all, that it has instead of its own.
+
+        Raises
+        ------
+        UnknownNameError, InputError : see `interventions.checked`; and what `encode` raises.
+        """
+        codes = sentences if isinstance(sentences, np.ndarray) else self.encode(sentences)
+        return traced(self, codes, checked(self, given, codes.shape))
+
+    def predict(self, sentences: Sentences, given: Given | None = None) -> Array:
+        """(sample,) for each sequence its tags, a tuple; pooled programs give one tag, then None. See `trace`."""
         codes = self.encode(sentences)
-        return tagged(self.trace(codes).predictions(), codes, self.tags, self.pooled)
+        return tagged(self.trace(codes, given).predictions(), codes, self.tags, self.pooled)
 
     def run(self, tokens: Sequence[str]) -> list[str | None]:
         """The tags of one sequence."""
@@ -265,11 +276,15 @@ def encoded(sentences: Sentences, vocabulary: Sequence[str], context: int) -> Ar
 
 
 def tag_codes(rows: Sequence[Sequence[str | None]], tags: Sequence[str], positions: int | None = None) -> Array:
-    """Tag codes (sample, position): -1 where there is nothing to predict, -2 for tags that are not among `tags`."""
-    places = {tag: place for place, tag in enumerate(tags)}
+    """Tag codes (sample, position): -1 where there is nothing to predict, -2 for tags that are not among `tags`.
+
+    There is nothing to predict where the tag is None or "<unk>".
+    """
+    places: dict[str | None, int] = {tag: place for place, tag in enumerate(tags)}
+    nothing = {None, UNKNOWN} - set(tags)
     found = np.full((len(rows), positions or max(map(len, rows), default=0)), -1, dtype=np.int64)
     for number, row in enumerate(rows):
-        found[number, : len(row)] = [-1 if tag is None else places.get(tag, -2) for tag in row]
+        found[number, : len(row)] = [-1 if tag in nothing else places.get(tag, -2) for tag in row]
     return found
 
 
