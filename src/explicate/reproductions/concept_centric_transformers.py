@@ -43,7 +43,7 @@ WHOLE = ("cct whole", "ct whole")  # all concepts are of the whole picture: no p
 COMPARED = ("cct", "ct", "plain")
 VARIANTS = ("isa", "bo_qsa", "cls", "static space")
 SIZES: dict[str, dict[str, Any]] = {
-    "full": {"epochs": 40, "few epochs": 100, "birds": 3000, "test": 400, "bird epochs": 15, "top": 30, "found": 12},
+    "full": {"epochs": 40, "few epochs": 100, "birds": 4000, "test": 400, "bird epochs": 15, "top": 30, "found": 12},
     "smoke": {"epochs": 1, "few epochs": 1, "birds": 64, "test": 48, "bird epochs": 1, "top": 10, "found": 12},
 }
 NAMES = (*BACKGROUNDS, *ATTRIBUTES)
@@ -62,9 +62,10 @@ def reproduce(context: Context) -> Sequence[Claim]:
         units += [{"part": "ceiling", "model": "plain", "seed": seed}]
         units += [{"part": "birds", "model": model, "seed": seed} for model in COMPARED]
         units += [{"part": "found", "model": model, "seed": seed} for model in ("cct", "ct")]
-    units += [{"part": "variant", "model": model, "seed": seeds[0]} for model in VARIANTS]
+    variants, weights = (VARIANTS[:1], WEIGHTS[:1]) if context.smoke else (VARIANTS, WEIGHTS)
+    units += [{"part": "variant", "model": model, "seed": seeds[0]} for model in variants]
     units += [{"part": "whole", "model": model, "seed": seeds[0]} for model in WHOLE]
-    units += [{"part": "weight", "model": "cct", "seed": seeds[0], "weight": weight} for weight in WEIGHTS]
+    units += [{"part": "weight", "model": "cct", "seed": seeds[0], "weight": weight} for weight in weights]
     return claims_of(by_part(measured(context, "concept-centric-transformers", _work, units, SIZES[context.scale])))
 
 
