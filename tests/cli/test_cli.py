@@ -191,7 +191,7 @@ def test_readable_models_are_listed_and_recommended(folder):
     }  # fmt: skip
     assert "pace" in said["post_hoc"]
     shown = explicate(folder, "systems", "--modality", "image", "--need", "interventions").stdout
-    assert shown.startswith("1. concept-bottleneck (concept)")
+    assert shown.startswith("1. concept-centric-transformer (concept)")
     assert "does not meet: interventions" in shown
     wrong = explicate(folder, "systems", "--modality", "video")
     assert wrong.returncode == 2

@@ -123,6 +123,7 @@ def test_built_systems() -> None:
         "self-interpretable-survey",
         "simulatability",
         "structural-recursion",
+        "faithfulness-vs-plausibility",
     }
 
 

@@ -59,7 +59,7 @@ def test_recommendations_are_ranked_with_reasons():
     bottleneck = next(one for one in found if one.record.name == "concept-bottleneck")
     assert bottleneck.unmet == ("categories", "no torch")
     assert "needs concept labels of the training cases" in bottleneck.reasons
-    assert recommend("image")[0].record.name == "prototype-parts"
+    assert recommend("image")[0].record.name == "concept-centric-transformer"
     assert {one.record.name for one in recommend("tabular", "regression")} == {
         "neural-additive-regressor",
         "equation-regressor",

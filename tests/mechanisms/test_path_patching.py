@@ -36,7 +36,9 @@ def naive(model, ids, source, sender, receivers, position, freeze_mlps=False, re
             return model.predict(ids)[:, TARGET]
         named = [Site.parse(site).at(position) for site in receivers]
         read_from = {
-            site: Site("resid_mid", site.layer, None, site.positions) for site in named if site.kind == "mlp_out"
+            site: Site(model.architecture.mlp_input, site.layer, None, site.positions)
+            for site in named
+            if site.kind == "mlp_out"
         }
         seen = model.capture(ids, [read_from.get(site, site) for site in named])
     values = {site: seen[site] for site in named if site not in read_from}
@@ -106,6 +108,35 @@ def test_the_source_may_be_read_elsewhere(causal, pair, receivers, position, rea
     )  # fmt: skip
     second = patch_paths(causal, source, ids, receivers=receivers, position=1, source_position=6, target=TARGET)
     np.testing.assert_allclose(both.values, np.concatenate([found.values, second.values]), atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["gpt_neox", "gpt_neox_sequential"])
+@pytest.mark.parametrize("senders", ["heads", "mlps"])
+def test_where_mlps_stand_beside_the_heads_only_later_ones_hear_of_them(small, pair, name, senders):
+    model = small(name)
+    ids, source = pair(model)
+    heads = range(HEADS) if senders == "heads" else (None,)
+    for receivers, position, freeze in CASES:
+        found = patch_paths(
+            model,
+            ids,
+            source,
+            receivers=receivers,
+            position=position,
+            freeze_mlps=freeze,
+            target=TARGET,
+            senders=senders,
+        )
+        assert found.data.attrs["way"] == "own blocks"
+        base = model.predict(ids)[:, TARGET]
+        for layer in range(LAYERS):
+            for head in heads:
+                expected = naive(model, ids, source, (layer, head), receivers, position, freeze) - base
+                values = found.values[:, layer] if head is None else found.values[:, layer, head]
+                np.testing.assert_allclose(values, expected, atol=1e-4, err_msg=f"{receivers} {layer}.{head}")
+        assert np.abs(found.values).max() > 1e-4
+        if receivers == ["L2.mlp_out"]:
+            assert bool(found.values[:, 2].any()) == (name == "gpt_neox_sequential" and senders == "heads")
 
 
 def test_the_model_s_own_blocks_give_the_same(llama, pair, monkeypatch):

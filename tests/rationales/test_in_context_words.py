@@ -68,6 +68,16 @@ def test_short_texts_and_texts_of_one_class_are_not_asked_about(model):
     assert found["ranked_word"].values[2].tolist() == ["good", "not", "the"]
 
 
+def test_texts_are_asked_about_together_and_each_is_read_by_its_own_words(model, batched):
+    other = "its end was not good but the film saved it ."
+    chat = batched(lambda messages, rng: "good, very" if "Sentence: the film" in messages[0].content else "good, saved")
+    found = InContextWords(chat=chat, k=2).explain(model, [TEXT, "good .", other, f"{TEXT} it"])
+    assert batched.sizes == [3]
+    assert found["ranked_word"].values.tolist() == [["good", "very"], ["", ""], ["good", "saved"], ["good", "very"]]
+    bad = InContextWords(chat=batched(lambda messages, rng: "good, very"), k=2).explain(model, [TEXT, other])
+    assert list(bad["status"].values) == ["ok", "bad_reply"]  # "very" is a word of the first one only
+
+
 @pytest.mark.parametrize("reply", ["", "good, not", "good, good, not", "good, not, excellent", "The words matter."])
 def test_bad_replies_are_kept(model, reply):
     found = InContextWords(chat=constant(reply)).explain(model, [TEXT])

@@ -19,7 +19,7 @@ from explicate.evaluation.nle_counterfactual import (
 )
 from explicate.models.chat import LocalChat, ScriptedChat, open_chat
 from explicate.models.chat.messages import conversation
-from explicate.rationales import AttributionFeedback, GivenWordFeedback, SelfRefiner, SeveralExplanations
+from explicate.rationales import AttributionFeedback, GivenWordFeedback, SelfExplainer, SelfRefiner, SeveralExplanations
 from explicate.rationales import self_refine_prompts as prompts
 from explicate.rationales.feedback import Asking, item_words, messages, token_sizes
 from explicate.rationales.scripted_refiner import TRIGGERS, scripted
@@ -43,6 +43,15 @@ def counter(originals):
     assert len(found.places) == sum(edit.edit_word in TRIGGERS for edit in edits) >= 20
     assert found.valid == len(edits)
     return [edits[place] for place in found.places]
+
+
+def test_items_of_all_tasks_are_asked_together_and_each_is_read_by_its_own_letters(batched):
+    """(C) is an answer to one of them only."""
+    items = [one for pair in zip(templated_items("esnli", 5), templated_items("comve", 5), strict=True) for one in pair]
+    chat = batched(lambda messages, rng: "Answer: (C)" if "Answer: (X)" in messages[-1].content else "Explanation: so.")
+    found = SelfExplainer(chat=chat).explain(items)
+    assert list(found["answer"].values) == ["C", ""] * 5
+    assert batched.sizes == [10, 5]
 
 
 def test_the_rate_after_refinement_is_one_minus_the_share_of_edit_words_fed_back(counter):

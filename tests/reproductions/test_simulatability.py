@@ -12,12 +12,14 @@ def test_smoke_scale_measures_readers_and_analysis(tmp_path, monkeypatch):
     result = reproduce("simulatability", context)
     bars = [claim["bar"] for claim in result["claims"]]
     assert [bar for bar in bars if bar] == [
-        ">= 0.70", ">= 0.15", "within 0.06", ">= 0.88", ">= 0.65", "within 0.05 of 0.5", ">= 0.81", ">= 0.79", "<= 12",
+        ">= 0.70", ">= 0.15", "within 0.06", ">= 0.88", ">= 0.65", "within 0.05 of 0.5",
+        "within 0.05 of 0.5", ">= 0.81", ">= 0.79", "<= 12",
         "<= 0", "<= 0", ">= 0.90", "<= 0.08", "> 0",
     ]  # fmt: skip
     missing = [claim for claim in result["claims"] if claim["measured"] is None]
     assert [claim["bar"] for claim in missing] == [
         ">= 0.65",
+        "within 0.05 of 0.5",
         "",
         "",
         ">= 0.81",
@@ -55,9 +57,13 @@ def test_bars_are_judged_by_the_figures():
         "readable": 0.25,
         "name": "x",
     }
-    claims = simulatability_claims.others([beside], [beside], [beside], [said, {"method": "anchor", "missing": "no x"}])
-    assert [claim.met for claim in claims if claim.bar] == [False]
+    chats, adult = [said, {"method": "anchor", "missing": "no x"}], [{**beside, "counted": 0.51}]
+    claims = simulatability_claims.others([beside], [beside], [beside], adult, chats)
+    assert [claim.met for claim in claims if claim.bar] == [False, True]
     assert [claim.note for claim in claims if claim.measured is None] == ["no x"]
+    assert any("a perceptron on Adult" in claim.claim for claim in claims)
+    without = simulatability_claims.others([beside], [beside], [beside], [], chats)
+    assert [claim.met for claim in without if claim.bar] == [False, None]
     assert "25%" in claims[-1].note
     texts = {"accuracy": {"task": 0.8, "prototypes": 0.79}, "broken": [], "seconds": 60.0, "texts": "t", "sentences": 9,
              "readers": {"lime": dict.fromkeys(("forward pre", "forward post", "counterfactual pre",

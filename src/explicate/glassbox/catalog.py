@@ -93,6 +93,7 @@ class Recommendation:
 
 
 SURVEY = "self-interpretable-survey"
+_CCT = "concept-centric-transformers"
 _RULES = "edit the rules: to_json, from_json"
 _FILED = (
     Record("neural-additive-classifier", "attribution", "shape curves; contributions of each column", True, "column",
@@ -108,6 +109,12 @@ _FILED = (
     Record("concept-bottleneck", "concept", "concepts and their weights; activations", True, "concept",
            ("tabular", "image"), ("classification",), SURVEY, annotations="concept labels of the training cases",
            intervention="set concepts: intervene"),
+    Record("concept-centric-transformer", "concept", "contributions of each concept; attention, also by place", True,
+           "concept", ("image", "sequence"), ("classification",), _CCT, ("attribution",),
+           intervention="mask concepts, set attention: intervene"),
+    Record("concept-transformer", "concept", "contributions of each concept; attention, also by place", True, "concept",
+           ("image", "sequence"), ("classification",), _CCT, ("attribution",),
+           intervention="mask concepts, set attention: intervene"),
     Record("prototype-parts", "prototype", "parts of training pictures; similarities", True, "part of a picture",
            ("image",), ("classification",), SURVEY, ("attribution",), cost="that of a prediction, and boxes"),
     Record("prototypes", "prototype", "training cases; similarities", True, "training case",

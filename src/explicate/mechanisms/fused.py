@@ -155,7 +155,7 @@ class Block:
         self.attention = block.self_attn
         self.norm_attention = block.input_layernorm
         self.after_attention = None if layout.head_sum == "attn_out" else block.post_attention_layernorm
-        self.norm_mlp = block.get_submodule(layout.resid_mid.path)
+        self.norm_mlp = block.get_submodule(layout.tap("resid_mid").path)
         self.mlp = block.mlp
         self.after_mlp = None if layout.mlp_out.path == "mlp" else block.get_submodule(layout.mlp_out.path)
         self.width = int(self.attention.head_dim)

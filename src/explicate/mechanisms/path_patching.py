@@ -221,6 +221,7 @@ class _Paths:
         self.method, self.model, self.receivers, self.way = method, model, receivers, way
         self.count, self.column, self.read = len(batch.ids), column, read
         self.batch = batch
+        self.read_by_mlps = model.architecture.mlp_input
         self.kind = SENDING[method.senders]
         heads: Sequence[int | None] = (places.heads or ()) if self.kind == "z" else (None,)
         self.senders = [(layer, head) for layer in places.layers for head in heads]
@@ -243,7 +244,7 @@ class _Paths:
             engine = engine_for(base, self.way)
             direct = self.receivers == (LOGITS,)
             last = None if direct else max(site.layer or 0 for site in self.receivers)
-            record_here = () if direct else tuple(_input_of(site).at(self.column) for site in self.receivers)
+            record_here = () if direct else tuple(self._input_of(site).at(self.column) for site in self.receivers)
             second: list[Row] = []
             for chunk in rows.chunks(first, self.model.head_count):
                 states, seen = engine.states(chunk, record_here, None if last is None else last + 1)
@@ -320,8 +321,13 @@ class _Paths:
         """Whether what a sender of this layer writes is in a receiver's input."""
         if receiver == LOGITS:
             return True
-        same = self.kind == "z" and receiver.kind == "mlp_out"  # an MLP reads what the heads of its own layer write
+        # an MLP reads what the heads of its own layer write, unless they stand side by side
+        same = self.kind == "z" and receiver.kind == "mlp_out" and self.read_by_mlps == "resid_mid"
         return layer <= (receiver.layer or 0) if same else layer < (receiver.layer or 0)
+
+    def _input_of(self, receiver: Site) -> Site:
+        """What a receiver reads: a head its query, key or value, an MLP the stream before it."""
+        return Site(self.read_by_mlps, receiver.layer) if receiver.kind == "mlp_out" else receiver
 
     def _of_mlps(
         self, chunk: list[Row], inputs: dict[Site, dict[int, torch.Tensor]], base: Runs
@@ -334,7 +340,10 @@ class _Paths:
                 layer, output = site.layer or 0, site.at(self.column)
                 given = [
                     Row.of(
-                        row.number, row.sample, [Write("resid_mid", layer, None, (self.column,), value)], base.tokens
+                        row.number,
+                        row.sample,
+                        [Write(self.read_by_mlps, layer, None, (self.column,), value)],
+                        base.tokens,
                     )
                     for row, value in ((row, kept[row.number][None]) for row in chunk if row.number in kept)
                 ]
@@ -368,11 +377,6 @@ class _Paths:
         done = sum(work(row, base) for row in chunk)
         self.forwards += done
         spend(evaluations=ceil(done))
-
-
-def _input_of(receiver: Site) -> Site:
-    """What a receiver reads: a head its query, key or value, an MLP the stream before it."""
-    return Site("resid_mid", receiver.layer) if receiver.kind == "mlp_out" else receiver
 
 
 def _by_position(value: torch.Tensor) -> torch.Tensor:

@@ -24,6 +24,8 @@ from explicate.models.language.tokens import ABSENT
 if TYPE_CHECKING:
     import torch
 
+CACHES = ("past_key_values", "layer_past")  # what blocks call the keys and values of earlier passes
+
 
 @dataclass(eq=False)
 class Runs:
@@ -142,7 +144,7 @@ def _watcher(found: Runs) -> Any:
         stream = others.pop(names[0] if names else "hidden_states")
         found.stream.append(stream.detach())
         alone = {name: _for_one(value, len(found.ids)) for name, value in others.items()}
-        found.arguments.append({**alone, "past_key_values": None, "use_cache": False})
+        found.arguments.append({**alone, **{name: None for name in CACHES if name in alone}, "use_cache": False})
 
     return watch
 

@@ -18,8 +18,8 @@ from explicate.core.method import Parameterised
 from explicate.core.registry import register
 from explicate.core.sites import Site
 from explicate.data.language.nle_tasks import ChoiceItem, bare
-from explicate.errors import CapabilityError, ExplicateError, InputError
-from explicate.models.chat import ChatModel, ask_in_form
+from explicate.errors import CapabilityError, InputError
+from explicate.models.chat import ChatModel, all_answers, ask_in_form
 from explicate.models.chat.messages import Asked, conversation
 from explicate.models.language.spans import token_span, token_spans
 from explicate.rationales import self_refine_prompts as prompts
@@ -67,8 +67,8 @@ class Asking:
     max_new_tokens: int
     seed: int
 
-    def ask(self, conversations: Sequence[Asked], read: Any) -> list[Any]:
-        """Answers, in order; the first failed call is raised once all others are in."""
+    def ask(self, items: Sequence[ChoiceItem], conversations: Sequence[Asked], read: Any) -> list[Any]:
+        """Answers, one for each item; the first failed call is raised, with its item, once all others are in."""
         if not conversations:
             return []
         found = ask_in_form(
@@ -79,10 +79,7 @@ class Asking:
             attempts=self.attempts,
             max_new_tokens=self.max_new_tokens,
         )
-        for answer in found:
-            if isinstance(answer, ExplicateError):
-                raise answer
-        return found
+        return all_answers(found, [f"item {item.name}" for item in items])
 
 
 def messages(text: str) -> list[dict[str, str]]:
@@ -95,6 +92,9 @@ class Feedback(Parameterised):
     """Base of all feedback. Words are found once, before the first round; text is written anew in every round."""
 
     gives_words: ClassVar[bool] = True
+
+    def check(self, chat: ChatModel) -> None:
+        """Raise a `CapabilityError` where a model cannot give it, before anything is asked."""
 
     @abstractmethod
     def word_scores(self, asking: Asking, items: Sequence[ChoiceItem], letters: Sequence[str]) -> list[WordScores]:
@@ -127,7 +127,7 @@ class ImportantWordFeedback(Feedback):
             for item, letter in zip(items, letters, strict=True)
         ]
         found = []
-        for answer in asking.ask(asked, lambda reply: prompts.parse_words(reply.text)):
+        for answer in asking.ask(items, asked, lambda reply: prompts.parse_words(reply.text)):
             steps = tuple(steps_of("important words", answer))
             if answer.value is None:
                 found.append(WordScores((), NO_WORDS, steps=steps))
@@ -208,13 +208,16 @@ class AttributionFeedback(Feedback):
         if self.steps < 1:
             raise InputError(f"attribution feedback: {self.steps} steps; take 1 or more")
 
-    def word_scores(self, asking: Asking, items: Sequence[ChoiceItem], letters: Sequence[str]) -> list[WordScores]:
-        chat = asking.chat
-        model = getattr(chat, "model", None)
-        if model is None or not hasattr(chat, "template"):
+    def check(self, chat: ChatModel) -> None:
+        if getattr(chat, "model", None) is None or not hasattr(chat, "template"):
             raise CapabilityError(
                 f"attribution feedback needs the model itself, which {chat.name!r} does not offer; {TEXT_ONLY}"
             )
+
+    def word_scores(self, asking: Asking, items: Sequence[ChoiceItem], letters: Sequence[str]) -> list[WordScores]:
+        chat: Any = asking.chat
+        self.check(chat)
+        model = chat.model
         return [self._of(chat, model, item, letter) for item, letter in zip(items, letters, strict=True)]
 
     def _of(self, chat: Any, model: Any, item: ChoiceItem, letter: str) -> WordScores:

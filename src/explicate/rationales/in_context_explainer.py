@@ -16,8 +16,8 @@ from explicate.attribution.explainer import Explainer, Found
 from explicate.core.capabilities import Array, Floats, Targets
 from explicate.core.registry import register
 from explicate.core.targets import Contrast, Target
-from explicate.errors import ExplicateError, InputError, TargetError
-from explicate.models.chat import Answer, Message, Reply, ask_in_form
+from explicate.errors import InputError, TargetError
+from explicate.models.chat import Answer, Message, Reply, all_answers, ask_in_form
 from explicate.rationales import in_context_prompts as prompts
 from explicate.rationales.asking import Asks, Step, steps_of, trace
 from explicate.rationales.in_context_prompts import FORMATS, STRATEGIES, Format, Strategy
@@ -161,15 +161,18 @@ class InContextExplainer(Explainer, Asks):
         def read(reply: Reply) -> tuple[tuple[int, ...] | None, str]:
             return parse_ranking(reply.text, names, k, where)
 
-        asked = [(Message("user", one.prompt),) for one in questions if one.prompt is not None]
+        asked = {i: (Message("user", one.prompt),) for i, one in enumerate(questions) if one.prompt is not None}
         answers: list[Answer[tuple[int, ...]]] = []
         if asked:
-            for answer in ask_in_form(
-                chat, asked, read, again=prompts.AGAIN, attempts=self.attempts, max_new_tokens=self.max_new_tokens
-            ):
-                if isinstance(answer, ExplicateError):
-                    raise answer
-                answers.append(answer)
+            found = ask_in_form(
+                chat,
+                list(asked.values()),
+                read,
+                again=prompts.AGAIN,
+                attempts=self.attempts,
+                max_new_tokens=self.max_new_tokens,
+            )
+            answers = all_answers(found, [f"row {i}" for i in asked])
         extra: dict[str, Any] = {}
         if self.strategy == "prediction":
             extra = self._predictions(questions, answers)

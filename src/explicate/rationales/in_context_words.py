@@ -18,8 +18,9 @@ from explicate.attribution.words import Words
 from explicate.core.capabilities import Array, Targets
 from explicate.core.registry import register
 from explicate.core.targets import Target
-from explicate.errors import ExplicateError, InputError, TargetError
-from explicate.models.chat import Answer, Message, Reply, ask_in_form
+from explicate.errors import InputError, TargetError
+from explicate.models.chat import Answer, Message, all_answers, ask_in_form
+from explicate.models.chat.asking import Reader
 from explicate.rationales import in_context_prompts as prompts
 from explicate.rationales.asking import Asks, Step, steps_of, trace
 from explicate.rationales.in_context_explainer import BAD_REPLY, OK, UNSOLVABLE, one_of
@@ -156,27 +157,24 @@ class InContextWords(Explainer, Asks):
         self, chat: Any, asked: Sequence[str | None], sentences: Sequence[Sequence[str]]
     ) -> list[Answer[tuple[str, ...]] | None]:
         """An answer for each text that there is a prompt for; each reply may name the words of its own text only."""
-        found: list[Answer[tuple[str, ...]] | None] = []
-        for prompt, words in zip(asked, sentences, strict=True):
-            if prompt is None:
-                found.append(None)
-                continue
-
-            def read(reply: Reply, words: Sequence[str] = words) -> tuple[tuple[str, ...] | None, str]:
-                return parse_words(reply.text, words, self.k)
-
-            (answer,) = ask_in_form(
-                chat,
-                [(Message("user", prompt),)],
-                read,
-                again=prompts.TEXT_AGAIN,
-                attempts=self.attempts,
-                max_new_tokens=self.max_new_tokens,
-            )
-            if isinstance(answer, ExplicateError):
-                raise answer
-            found.append(answer)
+        places = [place for place, prompt in enumerate(asked) if prompt is not None]
+        found: list[Answer[tuple[str, ...]] | None] = [None] * len(asked)
+        if not places:
+            return found
+        answers = ask_in_form(
+            chat,
+            [(Message("user", asked[place] or ""),) for place in places],
+            [self._reader(sentences[place]) for place in places],
+            again=prompts.TEXT_AGAIN,
+            attempts=self.attempts,
+            max_new_tokens=self.max_new_tokens,
+        )
+        for place, answer in zip(places, all_answers(answers, [f"text {place}" for place in places]), strict=True):
+            found[place] = answer
         return found
+
+    def _reader(self, words: Sequence[str]) -> Reader[tuple[str, ...]]:
+        return lambda reply: parse_words(reply.text, words, self.k)
 
 
 def _words(model: Any, sample: Array, labels: Array, count: int) -> list[str]:

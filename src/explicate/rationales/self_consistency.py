@@ -26,7 +26,7 @@ from explicate.core.provenance import Provenance
 from explicate.core.registry import register
 from explicate.data.language.references import Reference, listing, normalised, read_references
 from explicate.errors import EndpointError, InputError
-from explicate.models.chat import ChatModel, Reply, ask_in_form
+from explicate.models.chat import ChatModel, Reply, all_answers, ask_in_form
 from explicate.models.chat.messages import Asked, Conversation
 from explicate.rationales.asking import Narrates
 from explicate.rationales.author_lists import name_overlap, pairs
@@ -249,15 +249,8 @@ class ReferenceChecker(Narrates):
             value = overlap_share(reply.text)
             return value, "" if value is not None else "the answer must begin with a number"
 
-        answers = ask_in_form(
-            chat, asked, read, again=AGAIN, attempts=self.attempts, max_new_tokens=self.overlap_tokens
-        )
-        found = []
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-            found.append((answer.value, answer.replies[-1].text))
-        return found
+        found = ask_in_form(chat, asked, read, again=AGAIN, attempts=self.attempts, max_new_tokens=self.overlap_tokens)
+        return [(one.value, one.replies[-1].text) for one in all_answers(found)]
 
     # -- what is made of them ----------------------------------------------------------------------------------------
 

@@ -22,8 +22,9 @@ from explicate.core.provenance import Provenance
 from explicate.core.registry import register
 from explicate.data.language.marked_tasks import because_of
 from explicate.data.language.nle_tasks import ChoiceItem, bare
-from explicate.errors import ExplicateError, InputError
-from explicate.models.chat import Answer, ChatModel, ask_in_form
+from explicate.errors import InputError
+from explicate.models.chat import Answer, ChatModel, all_answers, ask_in_form
+from explicate.models.chat.asking import Reader
 from explicate.rationales import self_explanation_prompts as forms
 from explicate.rationales import self_refine_prompts as prompts
 from explicate.rationales.asking import Narrates, Step, steps_of, trace
@@ -46,6 +47,8 @@ class SelfExplainer(Narrates):
         that the answer would be another one).
     answer_by : see `SelfRefiner`; an answer after a chain of thought is always read.
     temperature, draw : above 0, explanations are drawn, and `draw` says which one it is.
+    begin : give the model the first words of the form ("Explanation:", "1.", "New Premise:") as its own. Small models
+        that run here then keep to the form more often. Not for a chain of thought.
     chat, log, attempts, max_new_tokens : see `Asks`.
     """
 
@@ -53,10 +56,13 @@ class SelfExplainer(Narrates):
     answer_by: Literal["text", "log-probability"] = "text"
     temperature: float = 0.0
     draw: int = 0
+    begin: bool = False
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise InputError(f"self-explanation: form {self.form!r} is unknown; use one of {', '.join(FORMS)}")
+        if self.begin and self.form == "chain-of-thought":
+            raise InputError("self-explanation: a chain of thought has no first words of its own; leave begin off")
 
     def explain(
         self, items: Sequence[ChoiceItem], seed: int = 0, letters: Sequence[str | None] | None = None
@@ -88,11 +94,11 @@ class SelfExplainer(Narrates):
             else:
                 found = answered(asking, items, self.answer_by)
                 known, steps = [letter for letter, _ in found], [list(own) for _, own in found]
+            there = [place for place, one in enumerate(known) if one is not None or self.form == "chain-of-thought"]
             values: list[Any] = [None] * len(items)
-            for group in self._groups(items, known):
-                for place, answer in zip(group, self._asked(asking, items, known, group), strict=True):
-                    values[place] = answer.value
-                    steps[place] += steps_of(self.form, answer)
+            for place, answer in zip(there, self._asked(asking, items, known, there), strict=True):
+                values[place] = answer.value
+                steps[place] += steps_of(self.form, answer)
         provenance = Provenance.of(self, chat, [item.to_dict() for item in items], cost, seed)
         return Narrative(self._dataset(chat, items, known, values, steps), provenance)
 
@@ -140,33 +146,30 @@ class SelfExplainer(Narrates):
             return forms.parse_edit(text, item)
         return prompts.parse_words(text)
 
-    def _groups(self, items: Sequence[ChoiceItem], letters: Sequence[str | None]) -> list[list[int]]:
-        """Places of the items to ask about, together where replies are read alike."""
-        found: dict[tuple[str, str], list[int]] = {}
-        for place, (item, letter) in enumerate(zip(items, letters, strict=True)):
-            if letter is not None or self.form == "chain-of-thought":
-                found.setdefault((item.task, item.letters), []).append(place)
-        return list(found.values())
+    def _reader(self, item: ChoiceItem) -> Reader[Any]:
+        return lambda reply: self.read(reply.text, item)
 
     def _asked(
-        self, asking: Asking, items: Sequence[ChoiceItem], letters: Sequence[str | None], group: Sequence[int]
+        self, asking: Asking, items: Sequence[ChoiceItem], letters: Sequence[str | None], places: Sequence[int]
     ) -> list[Answer[Any]]:
-        first = items[group[0]]
-        answers = ask_in_form(
-            asking.chat,
-            [messages(self.prompt(items[place], letters[place] or "")) for place in group],
-            lambda reply: self.read(reply.text, first),
-            again=prompts.AGAIN,
-            attempts=asking.attempts,
-            repetition=self.draw,
-            max_new_tokens=asking.max_new_tokens,
-            temperature=self.temperature,
-            seed=asking.seed,
-        )
-        for answer in answers:
-            if isinstance(answer, ExplicateError):
-                raise answer
-        return answers  # type: ignore[return-value]
+        begins = [forms.beginning(self.form, items[place]) if self.begin else "" for place in places]
+        found: dict[int, Any] = {}
+        for begin in dict.fromkeys(begins):
+            alike = [place for place, own in zip(places, begins, strict=True) if own == begin]
+            answers = ask_in_form(
+                asking.chat,
+                [messages(self.prompt(items[place], letters[place] or "")) for place in alike],
+                [self._reader(items[place]) for place in alike],
+                again=prompts.AGAIN,
+                attempts=asking.attempts,
+                repetition=self.draw,
+                max_new_tokens=asking.max_new_tokens,
+                temperature=self.temperature,
+                seed=asking.seed,
+                begin=begin,
+            )
+            found |= dict(zip(alike, answers, strict=True))
+        return all_answers([found[place] for place in places], [f"item {items[place].name}" for place in places])
 
     def _dataset(
         self,
@@ -218,6 +221,7 @@ class SelfExplainer(Narrates):
             },
             attrs={
                 "form": self.form,
+                "begun": int(self.begin),
                 "chat": chat.name,
                 "chat_fingerprint": chat.fingerprint(),
                 "scripted": int(chat.scripted),

@@ -103,6 +103,8 @@ class SelfRefiner(Narrates):
         if not len(items):
             raise InputError("self-refine: no items to explain")
         chat = self.opened()
+        if self.rounds and self.feedback is not None:
+            feedback_of(self.feedback).check(chat)
         with measure() as cost:
             asking = Asking(chat, self.attempts, self.max_new_tokens, seed)
             trails = self._answered(asking, items, letters)
@@ -136,7 +138,9 @@ class SelfRefiner(Narrates):
         asked = [
             messages(prompts.EXPLAIN.format(item=prompts.item_text(trail.item), letter=trail.letter)) for trail in going
         ]
-        answers = asking.ask(asked, lambda reply: prompts.parse_tagged(reply.text, "Explanation"))
+        answers = asking.ask(
+            [trail.item for trail in going], asked, lambda reply: prompts.parse_tagged(reply.text, "Explanation")
+        )
         for trail, answer in zip(going, answers, strict=True):
             trail.steps += steps_of("explanation", answer)
             if answer.value is None:
@@ -176,7 +180,9 @@ class SelfRefiner(Narrates):
             )
             for trail in going
         ]
-        answers = asking.ask(asked, lambda reply: prompts.parse_tagged(reply.text, "Feedback"))
+        answers = asking.ask(
+            [trail.item for trail in going], asked, lambda reply: prompts.parse_tagged(reply.text, "Feedback")
+        )
         for trail, answer in zip(going, answers, strict=True):
             trail.steps += steps_of(f"feedback {number}", answer)
             if answer.value is None:
@@ -193,7 +199,9 @@ class SelfRefiner(Narrates):
             else:
                 asked.append(messages(prompts.REFINE.format(**parts, feedback=trail.feedback[-1])))
         answers = asking.ask(
-            asked, lambda reply: prompts.parse_tagged(reply.text, "Refined Explanation", untagged=True)
+            [trail.item for trail in going],
+            asked,
+            lambda reply: prompts.parse_tagged(reply.text, "Refined Explanation", untagged=True),
         )
         for trail, answer in zip(going, answers, strict=True):
             trail.steps += steps_of(f"refinement {number}", answer)
@@ -248,14 +256,10 @@ def answered(
             own, scores = scores[: len(item.letters)], scores[len(item.letters) :]
             found.append((item.letters[int(np.argmax(own))], []))
         return found
-    letters = {prompts.item_text(item): item.letters for item in items}
-    read = []
-    for item, question in zip(items, asked, strict=True):
-        (answer,) = asking.ask(
-            [question], lambda reply, known=letters[prompts.item_text(item)]: prompts.parse_answer(reply.text, known)
-        )
-        read.append((answer.value, steps_of("answer", answer)))
-    return read
+    answers = asking.ask(
+        items, asked, [lambda reply, known=item.letters: prompts.parse_answer(reply.text, known) for item in items]
+    )
+    return [(answer.value, steps_of("answer", answer)) for answer in answers]
 
 
 def known_words(explanation: Narrative) -> tuple[Any, ...]:

@@ -89,6 +89,12 @@ def parse_answer(text: str, letters: str) -> tuple[str | None, str]:
     return found.group(1), ""
 
 
+def answer_place(text: str) -> int | None:
+    """Where the letter that `parse_answer` reads stands in a text."""
+    found = _ANSWER.search(text)
+    return None if found is None else found.start(1)
+
+
 def parse_tagged(text: str, tag: str, *, untagged: bool = False) -> tuple[str | None, str]:
     """Everything after the first `tag:`; with `untagged`, the whole text where there is no tag."""
     before, found, after = text.partition(f"{tag}:")

@@ -79,7 +79,6 @@ def dose_response(explanation: DoseResponse) -> str:
 
 
 @register("explanation", "fragments")
-@register("concepts", "fragments")
 @register("counterfactuals", "fragments")
 @register("direction", "fragments")
 @register("narrative", "fragments")

@@ -9,6 +9,7 @@ import numpy as np
 
 from explicate.core.capabilities import Floats
 from explicate.reproductions.claims import Claim
+from explicate.reproductions.figures import listed
 from explicate.runtime.statistics import bootstrap_interval, paired_difference
 
 HEADS_SHARE = 0.15
@@ -33,7 +34,7 @@ def circuit_claims(records: Sequence[dict[str, Any]]) -> list[Claim]:
             measured=float(retention[i]),
             bar=f">= {bar:.2f}",
             met=float(retention[i]) >= bar,
-            note=f"each seed {_listed([r['retention'][i] for r in records])} of {[r['asked'][i] for r in records]}",
+            note=f"each seed {listed([r['retention'][i] for r in records])} of {[r['asked'][i] for r in records]}",
         )
         for i, (name, bar) in enumerate((("from the context", 0.40), ("from memory", 0.25)))
     ] + [
@@ -53,7 +54,7 @@ def circuit_claims(records: Sequence[dict[str, Any]]) -> list[Claim]:
             met=float(np.mean(each("score"))) >= 0.90 and float(np.mean(shares)) <= HEADS_SHARE,
             note=f"{each('heads')} heads of {records[0]['all heads']} and "
             f"{[len(r['nodes']) - r['heads'] for r in records]} MLPs; heads alone "
-            f"reach {_listed(each('score of heads alone'))} with {each('heads alone')}",
+            f"reach {listed(each('score of heads alone'))} with {each('heads alone')}",
         ),
         Claim(
             "ablating the circuit costs answers from the context more than a random circuit of its shape",
@@ -63,15 +64,15 @@ def circuit_claims(records: Sequence[dict[str, Any]]) -> list[Claim]:
             chance=0.0,
             bar=">= 0.30",
             met=more >= 0.30,
-            note=f"lost {_listed(lost)}; random circuits {_listed(random_lost)}; weakest nodes {_listed(weak_lost)}",
+            note=f"lost {listed(lost)}; random circuits {listed(random_lost)}; weakest nodes {listed(weak_lost)}",
         ),
         Claim(
             "memory needs more heads than the context",
             "heads of the memory circuit",
             claimed="more than 30",
             measured=float(np.mean(each("memory heads"))),
-            note=f"score {_listed(each('memory score'))} with {each('memory nodes')} nodes; "
-            f"overlap (Jaccard) {_listed(each('overlap'))}",
+            note=f"score {listed(each('memory score'))} with {each('memory nodes')} nodes; "
+            f"overlap (Jaccard) {listed(each('overlap'))}",
         ),
     ]  # fmt: skip
 
@@ -175,7 +176,7 @@ def planted_claims(records: Sequence[dict[str, Any]]) -> list[Claim]:
             chance=1 / 12,
             bar=">= 0.95",
             met=float(np.mean(hits)) >= 0.95,
-            note=f"each seed {_listed(hits)}; accuracy {_listed([r['accuracy'] for r in records])}; "
+            note=f"each seed {listed(hits)}; accuracy {listed([r['accuracy'] for r in records])}; "
             f"heads {[r['head'] for r in records]}",
         )
     ]
@@ -238,7 +239,3 @@ def _interval(values: Floats) -> tuple[float, float] | None:
         return None
     found = bootstrap_interval(values)
     return found.low, found.high
-
-
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.3f}" for value in values)

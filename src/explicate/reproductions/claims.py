@@ -60,6 +60,7 @@ class Context:
     seeds : fixed beforehand; at least three at full scale.
     folder : where units are logged, so that a killed run resumes (see `explicate.runtime.runner.run`).
     workers, backend : as in `explicate.runtime.parallel`.
+    earlier : seconds of the units that an earlier, interrupted run had done; `units.measured` adds to it.
     """
 
     scale: Scale = "full"
@@ -67,6 +68,7 @@ class Context:
     folder: Path = Path("explicate-out")
     workers: int = 1
     backend: str = "processes"
+    earlier: list[float] = dataclasses.field(default_factory=list, compare=False, repr=False)
 
     @property
     def smoke(self) -> bool:
@@ -76,6 +78,8 @@ class Context:
 
 def reproduce(system: str, context: Context) -> dict[str, Any]:
     """Run the reproduction of `system`; the JSON-able result has `system, scale, seconds, seeds, claims, met`.
+
+    The seconds count those of an interrupted run that this one goes on from.
 
     A reproduction is a module `explicate.reproductions.<system, with underscores>` with a function
     `reproduce(context) -> Sequence[Claim]`.
@@ -95,7 +99,7 @@ def reproduce(system: str, context: Context) -> dict[str, Any]:
     return {
         "system": system,
         "scale": context.scale,
-        "seconds": round(time.perf_counter() - start, 1),
+        "seconds": round(time.perf_counter() - start + sum(context.earlier), 1),
         "seeds": list(context.seeds),
         "command": f"explicate reproduce {system} --scale {context.scale}",
         "versions": installed_versions(),

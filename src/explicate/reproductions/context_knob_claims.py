@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from explicate.reproductions.claims import Claim
+from explicate.reproductions.figures import listed
 from explicate.runtime.statistics import wilson_interval
+
+_listed = partial(listed, digits=2)
 
 Records = Sequence[dict[str, Any]]
 PAPERS_LAYERS = {
@@ -298,7 +302,3 @@ def _of(records: Records, *path: str) -> list[Any]:
 
 def _all(records: Records, *path: str) -> str:
     return _listed(_of(records, *path))
-
-
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.2f}" for value in values)

@@ -7,13 +7,17 @@ and only the page's bars are judged.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from explicate.data.language.boxes import DESIDERATA, FORMS
 from explicate.reproductions.claims import Claim, Context
+from explicate.reproductions.figures import listed
 from explicate.runtime.statistics import t_interval
+
+_shown = partial(listed, digits=2)
 
 CHANCE = 1 / 7
 GROUPS = ("fetchers", "transmitters", "detectors", "readers")
@@ -74,10 +78,6 @@ def _interval(values: Sequence[float]) -> tuple[float, float] | None:
         return None
     found = t_interval(values)
     return (found.low, found.high)
-
-
-def _shown(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.2f}" for value in values)
 
 
 # -- tuning and circuits -------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 
 from explicate.evaluation.learning_curves import CurveFit, curve_fit
 from explicate.reproductions.claims import Claim
+from explicate.reproductions.figures import listed
 from explicate.runtime.statistics import Interval, t_interval
 
 NOW, NEXT = "direction/0", "direction/1"
@@ -41,7 +42,7 @@ def _generation(last: list[Any], points: list[Any], constant: list[Any], trainin
     note = (
         f"{training[0]['parameters']:,} parameters, {training[0]['steps']} steps; right on hidden examples too "
         f"{hidden:.3f}, equal to the reference {same:.3f}; by seed "
-        f"{_listed(one['generative_accuracy'] for one in last)}; first seed after "
+        f"{listed(one['generative_accuracy'] for one in last)}; first seed after "
         f"{', '.join(shown)}"
     )
     return [
@@ -114,7 +115,7 @@ def _probes(last: list[Any]) -> list[Claim]:
         values = baseline(name, NOW)
         claims.append(
             Claim(claim, "accuracy of the same probe, offset 0, worst seed", None, max(values), chance=CHANCE,
-                  bar=f"< {limit:.2f}", met=max(values) < limit, note=f"by seed {_listed(values)}")
+                  bar=f"< {limit:.2f}", met=max(values) < limit, note=f"by seed {listed(values)}")
         )  # fmt: skip
     return claims
 
@@ -156,7 +157,7 @@ def _correlations(last: list[Any], points: list[Any]) -> list[Claim]:
     fits, shown = _fits(last, points, NOW)
     least = min(fit.correlation for fit in fits)
     note = (
-        f"least of the seeds; slope {_listed(fit.slope for fit in fits)}, R² {_listed(fit.r_squared for fit in fits)}, "
+        f"least of the seeds; slope {listed(fit.slope for fit in fits)}, R² {listed(fit.r_squared for fit in fits)}, "
         f"largest p {max(fit.p_value for fit in fits):.1e}; first seed, step: generative / probe accuracy {shown[0]}"
     )
     changes = [fit.changes for fit in fits]
@@ -164,8 +165,8 @@ def _correlations(last: list[Any], points: list[Any]) -> list[Claim]:
     more = [
         Claim("With the turn since the start", "Pearson's correlation, less the majority's",
               None, min(fit.correlation for fit in turns), chance=0.0,
-              note=f"first differences {_listed(f.changes for f in turns)}; slope {_listed(f.slope for f in turns)}, "
-              f"R² {_listed(f.r_squared for f in turns)}, largest p {max(f.p_value for f in turns):.1e}"),
+              note=f"first differences {listed(f.changes for f in turns)}; slope {listed(f.slope for f in turns)}, "
+              f"R² {listed(f.r_squared for f in turns)}, largest p {max(f.p_value for f in turns):.1e}"),
     ] if turns else []  # fmt: skip
     return [
         Claim("Probe and generative accuracy rise together", "Pearson's correlation over the checkpoints, offset 0",
@@ -240,7 +241,3 @@ def _over_seeds(values: Sequence[float]) -> Interval:
 
 def _ends(interval: Interval) -> tuple[float, float] | None:
     return (interval.low, interval.high) if interval.n > 1 else None
-
-
-def _listed(values: Any) -> str:
-    return ", ".join(f"{value:.3f}" for value in values)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from explicate.reproductions.claims import Claim
+from explicate.reproductions.figures import mean_of
 from explicate.runtime.statistics import Interval, paired_difference, t_interval, unpaired_difference
 
 Records = list[dict[str, Any]]
@@ -28,8 +29,8 @@ def claims_of(found: dict[str, Records], beams: Sequence[int]) -> list[Claim]:
 def _interpreter(found: Records) -> list[Claim]:
     rules = [one for seed in found for one in seed["scores"]]
     accuracy = _interval([one["accuracy"] for one in rules])
-    floor, uniform, crowd = (_mean(rules, key) for key in ("majority", "uniform", "uniform_majority"))
-    each = ", ".join(f"{_mean(seed['scores'], 'accuracy'):.3f}" for seed in found)
+    floor, uniform, crowd = (mean_of(rules, key) for key in ("majority", "uniform", "uniform_majority"))
+    each = ", ".join(f"{mean_of(seed['scores'], 'accuracy'):.3f}" for seed in found)
     return [
         Claim(
             "The interpreter reads rules whose meaning it never saw",
@@ -60,7 +61,7 @@ def _against_empiricists(networks: list[Records], found: dict[str, Records]) -> 
     gain = paired_difference(ours, conscious)
     chance = float(np.mean([seed["floor"] for seed in found["interpreter"]]))
     by_seed = ", ".join(
-        f"{_mean(seed, 'right'):.2f} against {np.mean([one['empiricist']['right'] for one in seed]):.2f}"
+        f"{mean_of(seed, 'right'):.2f} against {np.mean([one['empiricist']['right'] for one in seed]):.2f}"
         for seed in networks
     )
     rules = _flat([seed["scores"] for seed in found["rules"]], "right")
@@ -182,16 +183,16 @@ def _further(networks: list[Records], found: dict[str, Records]) -> list[Claim]:
             "share whose nearest rule is the true one and unique",
             None,
             sum(one["nearest"] for one in stated) / len(conscious),
-            baseline=_mean(labels, "nearest"),
-            note=f"EMP-C {_mean(conscious, 'nearest'):.3f}; the baseline is the labels-only empiricist",
+            baseline=mean_of(labels, "nearest"),
+            note=f"EMP-C {mean_of(conscious, 'nearest'):.3f}; the baseline is the labels-only empiricist",
         ),
         Claim(
             "F1 of the tags",
             "mean over phenomena",
             None,
             float(np.mean([one["f1"] for one in stated])) if stated else None,
-            baseline=_mean(labels, "f1"),
-            note=f"EMP-C {_mean(conscious, 'f1'):.3f}; malformed conjectures in a beam, mean: {malformed:.1f}",
+            baseline=mean_of(labels, "f1"),
+            note=f"EMP-C {mean_of(conscious, 'f1'):.3f}; malformed conjectures in a beam, mean: {malformed:.1f}",
         ),
     ]
 
@@ -203,10 +204,6 @@ def _tags(networks: list[Records]) -> list[float]:
 
 def _flat(seeds: list[Records], key: str) -> list[float]:
     return [float(one[key]) for seed in seeds for one in seed]
-
-
-def _mean(records: Records, key: str) -> float:
-    return float(np.mean([one[key] for one in records]))
 
 
 def _interval(values: list[float]) -> Interval:

@@ -40,6 +40,7 @@ SIZES: dict[str, dict[str, Any]] = {
               "asked": 0, "tested": 0, "tokens": 0},
 }  # fmt: skip
 FORMS = ("narrative", "chain-of-thought", "token-importance", "counterfactual")
+BEGUN = ("narrative", "token-importance", "counterfactual")
 ASKED: dict[str, Any] = {"fractions": (0.1, 0.5), "random_sets": 2, "integral_steps": 8, "insertions": 5}
 """Of the tests on SmolLM2, cut down to what a processor does in minutes."""
 
@@ -53,8 +54,13 @@ def reproduce(context: Context) -> Sequence[Claim]:
     units += [{"part": part, "seed": seed} for part in ("random", "sums") for seed in context.seeds]
     if size["asked"]:
         units += [{"part": "smollm2", "form": form} for form in FORMS]
-    found = by_part(measured(context, "faithfulness-vs-plausibility", _work, units, size))
-    return judged.claims(found["square"], found["random"], found["sums"], found.get("smollm2", []))
+    name = "faithfulness-vs-plausibility"
+    found = by_part(measured(context, name, _work, units, size))
+    asked = found.get("smollm2", [])
+    if size["asked"]:
+        begun = [{"part": "smollm2", "form": form, "begin": True} for form in BEGUN]
+        asked = [*asked, *measured(context, name, _work, begun, size, stage="begun")]
+    return judged.claims(found["square"], found["random"], found["sums"], asked)
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -169,7 +175,8 @@ def _smollm2(unit: dict[str, Any]) -> dict[str, Any]:
     items = inference_items(size["asked"])
     respondent = Respondent(chat)
     letters = respondent.letters(items)
-    explainer = SelfExplainer(form=unit["form"], chat=chat, max_new_tokens=size["tokens"])
+    begin = unit.get("begin", False)
+    explainer = SelfExplainer(form=unit["form"], chat=chat, begin=begin, max_new_tokens=size["tokens"])
     explanation = explainer.explain(items, 0, letters)
     limits = dict.fromkeys(("erasure", "rank-agreement", "inserted-words", "corruption", "planted-cue"), size["tested"])
     battery = FaithfulnessBattery(limits=limits, max_new_tokens=size["tokens"], **ASKED)

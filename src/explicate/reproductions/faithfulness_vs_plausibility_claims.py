@@ -152,6 +152,7 @@ def language_model(found: Found) -> list[Claim]:
             note = f"{own['items']} items, {own['parse_rate']:.0%} could be read, accuracy {one['accuracy']:.2f} "
             note += f"(chance 0.33); {parts}; {CUT_NOTE}" + (f"; {own['reason']}" if own["reason"] else "")
             interval = None if own["interval"] is None else (own["interval"][0], own["interval"][1])
-            rows.append(Claim(f"SmolLM2-135M-Instruct, {one['form']}: {one['quadrant']}", axis, None, own["value"],
+            form = f"{one['form']} whose first words are given" if one.get("begin") else one["form"]
+            rows.append(Claim(f"SmolLM2-135M-Instruct, {form}: {one['quadrant']}", axis, None, own["value"],
                               interval, note=note))  # fmt: skip
     return rows

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from explicate.reproductions.claims import Claim
+from explicate.reproductions.figures import named as shown
 from explicate.runtime.statistics import t_interval
 
 ENOUGH_GAP = 1.3
@@ -46,10 +47,6 @@ def _of_tables(units: Sequence[dict[str, Any]], method: str, measure: str) -> di
     }
 
 
-def _shown(means: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in means.items())
-
-
 def _excluded(units: Sequence[dict[str, Any]], method: str) -> str:
     own = [one["methods"][method] for one in units if method in one["methods"]]
     count = {what: sum(each.get(what, 0) for each in own) for what in ("bad_reply", "unsolvable", "total")}
@@ -80,7 +77,7 @@ def _responder(linear: Sequence[dict[str, Any]]) -> list[Claim]:
                   f"a gap of {ENOUGH_GAP}", None, value, None if interval is None else (interval.low, interval.high),
                   float(np.mean([np.mean(one["methods"]["LIME-16"][measure]) for one in clear])), chance,
                   f">= {bar:.2f}", value >= bar,
-                  f"mean of {len(clear)} models; all: {_shown(others)}; baseline: LIME with 16 points; {note}")
+                  f"mean of {len(clear)} models; all: {shown(others)}; baseline: LIME with 16 points; {note}")
         )  # fmt: skip
     return found
 
@@ -123,7 +120,7 @@ def _baselines(linear: Sequence[dict[str, Any]]) -> list[Claim]:
             Claim(f"{method} ranks a linear model's features", f"FA-AUC(3) of {method}, lowest table",
                   1.0 if method == "Grad" else "0.963-1.000", value, chance=random,
                   bar="= 1.000" if method == "Grad" else f">= {bar:.2f}", met=value >= bar - 1e-9,
-                  note=f"{_shown(means)}; mean of the tables {np.mean(list(means.values())):.3f}")
+                  note=f"{shown(means)}; mean of the tables {np.mean(list(means.values())):.3f}")
         )  # fmt: skip
     return found
 
@@ -158,7 +155,7 @@ def _gaps(networks: Sequence[dict[str, Any]]) -> list[Claim]:
                   f"difference of {label}-AUC(3) in standard errors, "
                   "paired by row, lowest of all networks", None, value, chance=0.0, bar="> 2",
                   met=None if value is None else value > 2, note=f"{'; '.join(parts)}. Means over the "
-                  f"rows that the rule could be asked about: {_shown(means)}; test accuracy: {accuracy}; "
+                  f"rows that the rule could be asked about: {shown(means)}; test accuracy: {accuracy}; "
                   f"{_excluded(networks, 'correlation')}")
         )  # fmt: skip
     return found
@@ -224,7 +221,7 @@ def _beside(linear: Sequence[dict[str, Any]]) -> list[Claim]:
         ranks = _values(linear, name, "ra_auc")
         means = _of_tables(linear, name, "fa_auc")
         error = float(values.std(ddof=1) / np.sqrt(len(values)))
-        note = f"s.e. {error:.3f}; RA-AUC(3) {ranks.mean():.3f}; {_shown(means)}"
+        note = f"s.e. {error:.3f}; RA-AUC(3) {ranks.mean():.3f}; {shown(means)}"
         if name == "random":
             note += f"; {_excluded(linear, name)}"
         if name.startswith("copy"):
@@ -235,7 +232,7 @@ def _beside(linear: Sequence[dict[str, Any]]) -> list[Claim]:
     found.append(
         Claim("The most important feature is found", "FA@1 of the class-mean rule, all linear models", claimed,
               float(_values(linear, "correlation", "fa1").mean()), baseline=top["LIME-1000"], chance=top["random"],
-              note=f"beside it: {_shown(top)}")
+              note=f"beside it: {shown(top)}")
     )  # fmt: skip
     return found
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from explicate.evaluation.dose_response import GRID
 from explicate.reproductions.claims import Claim
+from explicate.reproductions.figures import listed
 
 CHANCE = 0.25
 CELLS = len(GRID)
@@ -280,8 +281,8 @@ def _monotone(values: Sequence[float]) -> float:
 
 
 def _shown(records: Sequence[dict[str, Any]], name: str) -> str:
-    return ", ".join(f"{record[name]:.2f}" for record in records)
+    return listed((record[name] for record in records), 2)
 
 
 def _each(values: Any) -> str:
-    return "each seed: " + ", ".join(f"{value:.3f}" for value in values)
+    return f"each seed: {listed(values)}"

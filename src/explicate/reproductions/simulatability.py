@@ -79,10 +79,12 @@ def reproduce(context: Context) -> Sequence[Claim]:
         units += [{"part": "chat", "seed": context.seeds[0], "method": method} for method in ("anchor", "lime")]
     supplied = published_sentences()
     sizes = {**scale, "supplied": None if supplied is None else supplied.name}
-    found = by_part(measured(context, "simulatability", _work, units, sizes))
+    found = by_part(measured(context, "simulatability", _work, units, sizes, version=2))
     return [
         *judged.readers(found["additive"], found["rule"], found.get("adult", [])),
-        *judged.others(found["additive"], found["rule"], found["lexicon"], found.get("chat", [])),
+        *judged.others(
+            found["additive"], found["rule"], found["lexicon"], found.get("adult", []), found.get("chat", [])
+        ),
         *judged.kit(found.get("kit", [])),
         *judged.sentences(found.get("sentences", [])),
         *judged.analysis(found["planted"], found["null"], PLANTED),
@@ -163,12 +165,12 @@ def _chat(unit: dict[str, Any]) -> dict[str, Any]:
 
 
 def _adult(unit: dict[str, Any]) -> dict[str, Any]:
-    """A reader of LIME on a perceptron's answers about Adult."""
+    """Readers of LIME on a perceptron's answers about Adult, and one that counts edits."""
     parts = adult_parts(unit["seed"])
     models = train_study_models(parts, ("lime",), seed=unit["seed"])
     sizes = BatchSizes(0, 0, SIZES[unit["scale"]]["items"])
     study = table_study(parts, models, ("lime",), sizes=sizes, seed=unit["seed"])
-    return _read(study, "lime", unit["seed"]) | {"accuracy": models.accuracy}
+    return _read(study, "lime", unit["seed"]) | _compared(study, "lime") | {"accuracy": models.accuracy}
 
 
 def _read(study: SimulationStudy, method: str, seed: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from explicate.reproductions.claims import Claim
+from explicate.reproductions.figures import listed, mean_of
 from explicate.runtime.statistics import bootstrap_interval
 
 Found = Sequence[dict[str, Any]]
@@ -17,7 +18,7 @@ PROXY = "a SIMULATED reader: a bound on what the text affords, not what people d
 
 def readers(additive: Found, rule: Found, adult: Found) -> list[Claim]:
     """What simulated readers get right about changed cases."""
-    post, pre, dealt = (_mean(additive, name) for name in ("post", "pre", "dealt"))
+    post, pre, dealt = (mean_of(additive, name) for name in ("post", "pre", "dealt"))
     found = [
         _at_least("LIME's weights tell what an additive model will do", "LimeReader, accuracy after explanations", post,
                   0.70, pre, "additive logistic model of 8 features with 4 values; " + PROXY),
@@ -25,35 +26,36 @@ def readers(additive: Found, rule: Found, adult: Found) -> list[Claim]:
         Claim("explanations of other cases tell nothing", "LimeReader, shuffled explanations less before",
               measured=dealt - pre, chance=0.0, bar="within 0.06", met=bool(abs(dealt - pre) <= 0.06), note=PROXY),
         _at_least("anchors tell what a rule of two conditions will do", "AnchorReader, accuracy after explanations",
-                  _mean(rule, "post"), 0.88, _mean(rule, "pre"),
-                  f"with anchors of other cases {_mean(rule, 'dealt'):.3f}; {PROXY}"),
+                  mean_of(rule, "post"), 0.88, mean_of(rule, "pre"),
+                  f"with anchors of other cases {mean_of(rule, 'dealt'):.3f}; {PROXY}"),
     ]  # fmt: skip
     claim, metric = "LIME's weights tell what a perceptron on Adult will do", "LimeReader on Adult, accuracy after"
     if adult:
-        found.append(_at_least(claim, metric, _mean(adult, "post"), 0.65, _mean(adult, "pre"),
-                               f"with explanations of other cases {_mean(adult, 'dealt'):.3f}; {PROXY}"))  # fmt: skip
+        found.append(_at_least(claim, metric, mean_of(adult, "post"), 0.65, mean_of(adult, "pre"),
+                               f"with explanations of other cases {mean_of(adult, 'dealt'):.3f}; {PROXY}"))  # fmt: skip
     else:
         found.append(Claim(claim, metric, bar=">= 0.65", note=NOT_HERE))
     return found
 
 
-def others(additive: Found, rule: Found, lexicon: Found, chat: Found) -> list[Claim]:
+def others(additive: Found, rule: Found, lexicon: Found, adult: Found, chat: Found) -> list[Claim]:
     """What readers beside the ones with a rule get right, and weights of words."""
     parts = {"the additive model": additive, "the rule": rule, "the lexicon": lexicon}
-    counted = max(_mean(found, "counted") for found in parts.values())
     found = [
-        Claim("how many edits there are tells nothing", "a reader that counts edits, best threshold and model",
-              measured=counted, chance=0.5, bar="within 0.05 of 0.5", met=bool(abs(counted - 0.5) <= 0.05),
-              note="edits are drawn so that those that change the prediction are of as many features as the others"),
+        _counted("how many edits there are tells nothing", "a reader that counts edits, best threshold and model",
+                 max(mean_of(found, "counted") for found in parts.values())),
+        _counted("nor does it on Adult", "a reader that counts edits on Adult, best threshold",
+                 mean_of(adult, "counted") if adult else None),
         Claim("weights of words tell what a lexicon will answer", "LimeReader on made-up sentences, accuracy after",
-              measured=_mean(lexicon, "post"), baseline=_mean(lexicon, "pre"), chance=0.5,
-              note=f"of other sentences {_mean(lexicon, 'dealt'):.3f}; the new words' weights are not shown; {PROXY}"),
+              measured=mean_of(lexicon, "post"), baseline=mean_of(lexicon, "pre"), chance=0.5,
+              note=f"of other sentences {mean_of(lexicon, 'dealt'):.3f}; the new words' weights are not shown; "
+              f"{PROXY}"),
     ]  # fmt: skip
     found += [
         Claim(f"a trained reader reads the explanations of {name}", "TrainedReader, accuracy on other items",
-              measured=_mean(own, "trained"), baseline=_mean(own, "blind"), chance=0.5,
+              measured=mean_of(own, "trained"), baseline=mean_of(own, "blind"), chance=0.5,
               note=f"baseline: the same without explanations; learned from few items; {PROXY}")
-        for name, own in parts.items()
+        for name, own in (parts | ({"a perceptron on Adult": adult} if adult else {})).items()
     ]  # fmt: skip
     for method, name in (("anchor", "the rule"), ("lime", "the additive model")):
         claim, metric = f"a chat model reads the explanations of {name}", f"ChatReader on {method}, accuracy after"
@@ -67,6 +69,18 @@ def others(additive: Found, rule: Found, lexicon: Found, chat: Found) -> list[Cl
                            f"cases {one['dealt']:.3f}; the reader with a rule {one['rule']:.3f}; of its "
                            f"written replies {one['readable']:.0%} name one class; {PROXY}"))  # fmt: skip
     return found
+
+
+def _counted(claim: str, metric: str, value: float | None) -> Claim:
+    """Whether a reader who only counts edits is right as often as one who guesses."""
+    bar, drawn = (
+        "within 0.05 of 0.5",
+        "edits are drawn so that those that change the prediction are of as many features",
+    )
+    if value is None:
+        return Claim(claim, metric, bar=bar, note=NOT_HERE)
+    return Claim(claim, metric, measured=value, chance=0.5, bar=bar, met=bool(abs(value - 0.5) <= 0.05),
+                 note=f"{drawn} as the others")  # fmt: skip
 
 
 def kit(found: Found) -> list[Claim]:
@@ -85,7 +99,7 @@ def kit(found: Found) -> list[Claim]:
         float(np.mean(accuracy["task"])), float(np.mean(accuracy["prototypes"])),
         max(one["seconds"] for one in found) / 60, len(broken),
     )  # fmt: skip
-    shown = {name: ", ".join(f"{value:.3f}" for value in own) for name, own in accuracy.items()}
+    shown = {name: listed(own) for name, own in accuracy.items()}
     notes = (
         f"seeds: {shown['task']}",
         f"seeds: {shown['prototypes']}; prototypes are rows that the first network puts into their class. Among all "
@@ -159,7 +173,3 @@ def _at_least(claim: str, metric: str, value: float, bar: float, before: float, 
 def _holds(value: float, bar: str) -> bool:
     sign, limit = bar.split()
     return bool(value >= float(limit)) if sign == ">=" else bool(value <= float(limit))
-
-
-def _mean(found: Found, name: str) -> float:
-    return float(np.mean([one[name] for one in found]))

@@ -26,7 +26,7 @@ from explicate.models import zoo
 from explicate.models.chat import LocalChat
 from explicate.models.tiny import trigger_language as triggers
 from explicate.rationales import AttributionFeedback, SelfRefiner
-from explicate.rationales.feedback import Asking, RandomWordFeedback, summed, token_sizes
+from explicate.rationales.feedback import STOP_WORDS, Asking, RandomWordFeedback, summed, token_sizes
 from explicate.rationales.scripted_refiner import scripted
 from explicate.rationales.self_refine import answered
 from explicate.reproductions import sr_nle_claims as judged
@@ -36,6 +36,14 @@ from explicate.runtime.seeds import generator
 
 ARMS = ("nl", "iw", "aiw_attn", "aiw_ig", "iw_rand")
 COMPLETENESS_STEPS = 500
+WAYS: dict[str, dict[str, Any]] = {
+    "as published": {},
+    "baseline zero": {"baseline": "zero"},
+    "baseline mean": {"baseline": "mean"},
+    "contrast": {"target": "contrast"},
+}
+"""Of integrated gradients, tried on `TRIED` sentences of their own."""
+TRIED = {"full": 60, "smoke": 6}
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "identity": 200, "sentences": 50_000, "shape": [3, 192, 512], "rate": 1e-3, "held_out": 2000, "counter": 200,
@@ -57,11 +65,16 @@ def reproduce(context: Context) -> Sequence[Claim]:
     if size["asked"]:
         units += [{"part": "smollm2", "task": task} for task in ("comve", "esnli")]
     found = by_part(measured(context, "sr-nle", _work, units, size))
-    return judged.claims(found["identity"], found["trigger"], found.get("smollm2", []))
+    ways = [{"part": "ways", "seed": seed} for seed in context.seeds]
+    tried = measured(
+        context, "sr-nle", _work, ways, {**size, "ways": WAYS, "tried": TRIED[context.scale]}, stage="ways"
+    )
+    return judged.claims(found["identity"], found["trigger"], tried, found.get("smollm2", []))
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
-    return {"identity": _identity, "trigger": _trigger, "smollm2": _smollm2}[unit["part"]](unit)
+    works = {"identity": _identity, "trigger": _trigger, "ways": _ways, "smollm2": _smollm2}
+    return works[unit["part"]](unit)
 
 
 # -- a scripted model ----------------------------------------------------------------------------------------------
@@ -157,6 +170,32 @@ def _trigger(unit: dict[str, Any]) -> dict[str, Any]:
     ]
     record["random"] = {f"hit{k}": hit_at(shuffled, words, k).tolist() for k in (1, 5)}
     record["chance"] = {f"hit{k}": [min(1.0, k / len(own)) for own in distinct] for k in (1, 5)}
+    return record
+
+
+def _ways(unit: dict[str, Any]) -> dict[str, Any]:
+    """Which word integrated gradients put first, in several ways, with and without stop words."""
+    size = SIZES[unit["scale"]]
+    shape = triggers.decoder(*size["shape"])
+    model = triggers.trained(unit["seed"], size["sentences"], shape=shape, learning_rate=size["rate"])
+    rng = generator(unit["seed"], "ways")
+    plain = [triggers.plain_sentence(rng) for _ in range(TRIED[unit["scale"]])]
+    words = [triggers.TRIGGERS[int(rng.integers(len(triggers.TRIGGERS)))] for _ in plain]
+    edits = [
+        one.inserted(word, one.slots()[int(rng.integers(len(one.slots())))])
+        for one, word in zip(plain, words, strict=True)
+    ]
+    given = triggers.answers(model, edits)
+    record: dict[str, Any] = {}
+    for name, options in WAYS.items():
+        how = AttributionFeedback("ig", steps=size["steps"], **options)
+        ranked = [_ranked(model, shape, one, int(answer), how)[0] for one, answer in zip(edits, given, strict=True)]
+        kept = [[word for word in own if word not in STOP_WORDS] for own in ranked]
+        record[name] = {
+            "all": hit_at(ranked, words, 1).tolist(),
+            "kept": hit_at(kept, words, 1).tolist(),
+            "the": [own[0] == "the" for own in ranked],
+        }
     return record
 
 

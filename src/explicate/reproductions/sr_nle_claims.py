@@ -14,10 +14,20 @@ ENOUGH = 100  # counter items below which the direction is not judged as held
 
 
 def claims(
-    identity: Sequence[dict[str, Any]], trigger: Sequence[dict[str, Any]], smollm2: Sequence[dict[str, Any]]
+    identity: Sequence[dict[str, Any]],
+    trigger: Sequence[dict[str, Any]],
+    ways: Sequence[dict[str, Any]],
+    smollm2: Sequence[dict[str, Any]],
 ) -> list[Claim]:
     """All claims: the identity, the trigger decoder, SmolLM2, and the paper's averages."""
-    return [_identity(identity), *_decoder(trigger), *_attributions(trigger), *_smollm2(smollm2), *_paper(smollm2)]
+    return [
+        _identity(identity),
+        *_decoder(trigger),
+        *_attributions(trigger),
+        *_ways(ways),
+        *_smollm2(smollm2),
+        *_paper(smollm2),
+    ]
 
 
 def _identity(found: Sequence[dict[str, Any]]) -> Claim:
@@ -87,6 +97,22 @@ def _attributions(found: Sequence[dict[str, Any]]) -> list[Claim]:
     return claims
 
 
+def _ways(found: Sequence[dict[str, Any]]) -> list[Claim]:
+    """Why the published way misses the first place: a word that stands in a sentence many times collects its scores."""
+    claims = []
+    for name in (key for key in found[0] if key not in ("part", "seed")):
+        hits, kept, the = (np.concatenate([one[name][key] for one in found]) for key in ("all", "kept", "the"))
+        each = ", ".join(f"{np.mean(one[name]['kept']):.2f}" for one in found)
+        claims.append(
+            Claim(f"The word that moved the answer stands first among words that are no stop words, {name}",
+                  "hit@1 on sentences of their own, without stop words", None, float(kept.mean()),
+                  baseline=float(hits.mean()), note=f"by seed {each}; baseline: with stop words, where 'the', which is "
+                  f"in a sentence four to six times and whose scores are added up, stands first in {the.mean():.0%}; "
+                  f"{len(hits)} sentences")
+        )  # fmt: skip
+    return claims
+
+
 def _smollm2(found: Sequence[dict[str, Any]]) -> list[Claim]:
     claims = []
     pooled: dict[str, list[bool]] = {}
@@ -116,6 +142,13 @@ def _smollm2(found: Sequence[dict[str, Any]]) -> list[Claim]:
             for when, each in (("initial", first), (arm, last)):
                 if when != "initial" or arm == "iw_rand":
                     pooled.setdefault(when, []).extend(named for named in each["named"] if named is not None)
+    asked = [one for one in found if "missing" not in one]
+    if asked and not pooled:
+        claims.append(
+            Claim("Attribution feedback lowers the unfaithfulness of SmolLM2", "initial rate less that with the better "
+                  "attribution", 0.1879, bar=f">= 0.10 over {ENOUGH} items, and below iw_rand", met=False,
+                  note="no inserted word changed the letter that it finds likeliest, so there is no item to explain")
+        )  # fmt: skip
     rates = {arm: 1 - float(np.mean(named)) for arm, named in pooled.items() if named}
     attributions = [rates[arm] for arm in ("aiw_attn", "aiw_ig") if arm in rates]
     if "initial" in rates and attributions:

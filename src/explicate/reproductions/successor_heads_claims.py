@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from explicate.reproductions.claims import Claim
+from explicate.reproductions.figures import listed, named
 
 Records = Sequence[dict[str, Any]]
 CASES = ("successorship", "greater-than", "copying", "acronym", "other")
@@ -60,7 +61,7 @@ def _planted_claims(records: Records) -> list[Claim]:
             chance=0.0,
             bar=">= 0.95",
             met=lowest >= 0.95,
-            note=f"{_listed(cosines)}; features one to one cover {cover['one to one']:.3f} of the words, held out "
+            note=f"{named(cosines)}; features one to one cover {cover['one to one']:.3f} of the words, held out "
             f"{cover['held out']:.3f}, with shuffled residues {cover['shuffled']:.3f}; neurons of each residue: "
             f"{records[0]['neurons']}",
         ),
@@ -70,7 +71,7 @@ def _planted_claims(records: Records) -> list[Claim]:
             measured=swaps["best"],
             baseline=swaps["class means"],
             chance=swaps["random"],
-            note=_listed(swaps),
+            note=named(swaps),
         ),
     ]
 
@@ -93,7 +94,7 @@ def _counter_claims(records: Records, contrast: Records) -> list[Claim]:
             bar="> 0.5",
             met=min(scores) > 0.5,
             note=f"head and state chosen on the other words: {'; '.join(_where(r) for r in records)}; baseline: the "
-            f"runner-up head; rivals on the same words: {_listed(records[best]['rivals'])}; all words, by state: "
+            f"runner-up head; rivals on the same words: {named(records[best]['rivals'])}; all words, by state: "
             f"{_states(records)}",
         ),
         Claim(
@@ -112,8 +113,8 @@ def _counter_claims(records: Records, contrast: Records) -> list[Claim]:
             chance=0.1,
             bar=">= 0.60",
             met=bool(np.mean(words) >= 0.60),
-            note=f"each model: {_numbers(words)}; baseline: models trained without statements; other tasks: "
-            + _listed(
+            note=f"each model: {listed(words)}; baseline: models trained without statements; other tasks: "
+            + named(
                 _means([r["probe"] for r in records], [n for n in records[0]["probe"] if n not in ("others", "words")])
             ),
         ),
@@ -124,8 +125,8 @@ def _counter_claims(records: Records, contrast: Records) -> list[Claim]:
             chance=0.0,
             bar=">= 0.30",
             met=gap >= 0.30,
-            note=f"without: {_numbers(without)}; those models count too, best heads "
-            + _numbers([r["score"][0] for r in contrast]),
+            note=f"without: {listed(without)}; those models count too, best heads "
+            + listed([r["score"][0] for r in contrast]),
         ),
         Claim(
             "Swapping directions of the last digit steers what the head counts to",
@@ -137,8 +138,8 @@ def _counter_claims(records: Records, contrast: Records) -> list[Claim]:
             met=swaps["best"] >= 0.40,
             note="estimate and scale chosen on other words: "
             + ", ".join(f"{r['swaps']['estimate']} x {r['swaps']['scale']:g}" for r in records)
-            + f"; all estimates: {_listed(swaps)}; each model: "
-            + _numbers([r["swaps"]["success"][r["swaps"]["estimate"]] for r in records]),
+            + f"; all estimates: {named(swaps)}; each model: "
+            + listed([r["swaps"]["success"][r["swaps"]["estimate"]] for r in records]),
         ),
         Claim(
             "and swapping random directions does not",
@@ -244,14 +245,14 @@ def _paper_claims(records: Records) -> list[Claim]:
             claimed=0.89,
             measured=_mean(r["swaps"]["20 to 29"] for r in records),
             chance=_mean(r["swaps"]["success"]["random"] for r in records),
-            note=f"by scale over all tasks: {_listed(scales)}",
+            note=f"by scale over all tasks: {named(scales)}",
         ),
         Claim(
             "For information: swaps in months, and where they fail",
             "success; the paper's fail for days and letters",
             claimed=0.53,
             measured=tasks["months"],
-            note=_listed(tasks),
+            note=named(tasks),
         ),
         Claim(
             "For information: failures that are too large",
@@ -285,7 +286,7 @@ def _text_claims(records: Records) -> list[Claim]:
                 (
                     "greater-than",
                     0.189,
-                    f"all: {_listed(shares)}; prefixes won: {[t['won'] for t in texts]} of {texts[0]['prefixes']} each",
+                    f"all: {named(shares)}; prefixes won: {[t['won'] for t in texts]} of {texts[0]['prefixes']} each",
                 ),
             )
         ),
@@ -328,7 +329,7 @@ def _real_claims(name: str, records: Records) -> list[Claim]:
         text = record["text"]
         note += (
             f"; on running text its best head wins {text['won']} of {text['prefixes']} prefixes"
-            + (f" ({_listed(text['shares'])})" if text["shares"] else "")
+            + (f" ({named(text['shares'])})" if text["shares"] else "")
             + f", and {text['lists won']} of {text['lists']} numbered lists"
         )
     return [
@@ -380,11 +381,3 @@ def _mean(values: Any) -> float:
 
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
-
-
-def _listed(values: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in values.items())
-
-
-def _numbers(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.3f}" for value in values)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from explicate.benchmarks.rasp.study import PUBLISHED, RERUN
 from explicate.reproductions.claims import Claim
+from explicate.reproductions.figures import listed
 from explicate.runtime.statistics import t_interval
+
+_shown = partial(listed, digits=4)
 
 BARS = {"hist": 0.99, "sort": 0.97}
 Records = list[dict[str, Any]]
@@ -159,7 +163,3 @@ def _steps(size: dict[str, Any]) -> int:
 
 def _sizes(record: dict[str, Any]) -> str:
     return f"{record['examples']:,} examples, {record['epochs']} epochs, batches of {record['batch']}"
-
-
-def _shown(values: Any) -> str:
-    return ", ".join(f"{value:.4f}" for value in values)

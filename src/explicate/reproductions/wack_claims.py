@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from explicate.reproductions.claims import Claim
+from explicate.reproductions.figures import mean_of
 from explicate.runtime.statistics import Interval, t_interval
 
 PUBLISHED = (
@@ -49,14 +50,14 @@ def _probes(seeds: Sequence[dict[str, Any]]) -> list[Claim]:
     )
     after3, early = _interval(three), _interval(before)
     pre3 = _interval(_all(seeds, "three-way before", "specific"))
-    control3, control = _mean(three, "control"), _mean(before, "control")
+    control3, control = mean_of(three, "control"), mean_of(before, "control")
     words, output, untrained = (_baseline(seeds, name) for name in ("words", "output after", "untrained post"))
     words2, output2, untrained2 = (
         _baseline(seeds, name) for name in ("words before", "output before", "untrained pre")
     )
     questions = _interval(_all(seeds, "by question", "pre-answer specific (bad-shots)"))
     heads = _interval(_all(seeds, "heads", "pre-answer specific (bad-shots)"))
-    pairs = {name: _mean(three, name) for name in three[0] if name.startswith(("pair ", "strict "))}
+    pairs = {name: mean_of(three, name) for name in three[0] if name.startswith(("pair ", "strict "))}
     layers = _by_place(seeds)
     return [
         Claim("correct answers, errors despite knowledge and ignorance are told apart after the answer",
@@ -64,7 +65,7 @@ def _probes(seeds: Sequence[dict[str, Any]]) -> list[Claim]:
               after3.value, (after3.low, after3.high), max(words, untrained, output), 1 / 3,
               ">= 0.75", after3.value >= 0.75,
               f"{MARKED} (next-token probabilities alone give {output:.3f}); before the answer, where there is none, "
-              f"{pre3}; weighted F1 {_mean(three, 'weighted_f1'):.3f}; words {words:.3f}, untrained model "
+              f"{pre3}; weighted F1 {mean_of(three, 'weighted_f1'):.3f}; words {words:.3f}, untrained model "
               f"{untrained:.3f}; places {_places(three)}; best of all places after the fact {layers}"),
         Claim("with shuffled training labels the three-way probe is at chance", "|control - chance|", None,
               abs(control3 - 1 / 3), bar="<= 0.05", met=abs(control3 - 1 / 3) <= 0.05, note=f"control {control3:.3f}"),
@@ -235,10 +236,6 @@ def _interval(scores: Sequence[dict[str, Any]]) -> Interval:
     values = _each(scores)
     clusters = [number for number, one in enumerate(scores) for _ in one["each"]]
     return t_interval(values, clusters=clusters if len(scores) > 1 else None)
-
-
-def _mean(scores: Sequence[dict[str, Any]], name: str) -> float:
-    return float(np.mean([one[name] for one in scores]))
 
 
 def _baseline(seeds: Sequence[dict[str, Any]], name: str) -> float:

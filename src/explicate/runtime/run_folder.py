@@ -72,12 +72,14 @@ class State:
     records: dict[str, Any] = field(default_factory=dict)
     errors: dict[str, Line] = field(default_factory=dict)  # the last one of each unit, also of those that succeeded
     tries: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)  # that the records took
 
     def add(self, line: Line) -> None:
         key = line["id"]
         self.tries[key] = max(self.tries.get(key, 0), line["attempt"])
         if line["status"] == "ok":
             self.records[key] = line["record"]
+            self.seconds[key] = float(line.get("seconds", 0.0))
         else:
             self.errors[key] = line
 

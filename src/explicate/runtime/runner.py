@@ -60,6 +60,7 @@ class Run:
     errors : of each failed unit the last line of its log: `id`, `unit`, `attempt`, `error` {type, message, traceback}.
     summary : what `reduce(records)` gave; None without `reduce`.
     done, reused, failed : units finished by this call, units found finished, units that ended in error.
+    reused_seconds : what the units found finished had taken.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Run:
     done: int
     reused: int
     failed: int
+    reused_seconds: float = 0.0
 
     def __repr__(self) -> str:
         place = f" in {self.folder}" if self.folder else ""
@@ -131,18 +133,18 @@ def run(
     if folder is None:
         state = State(plan)
         _work_through(_Task(work, plan.seed, attempts), state, max_error_rate, label, how)
-        return _finish(state, None, reduce, done=len(state.records), reused=0)
+        return _finish(state, None, reduce, set())
 
     folder = make_folder(folder)
     with alone(folder):
         task = _Task(work, plan.seed, attempts, folder, session=take_over(folder), log_here=backend in LOCAL)
         enter(folder, plan, resume, new_run, reduce)
         state = read_state(folder, plan)
-        reused = len(state.records)
+        reused = set(state.records)
         finished = (folder / RESULTS).exists() and state.complete
         if not (finished and state.failed <= max_error_rate * len(plan.ids)):
             _work_through(task, state, max_error_rate, label, how)
-        return _finish(state, folder, reduce, done=len(state.records) - reused, reused=reused)
+        return _finish(state, folder, reduce, reused)
 
 
 def rebuild(folder: str | Path, reduce: Reduce | None = None) -> Run:
@@ -167,7 +169,7 @@ def rebuild(folder: str | Path, reduce: Reduce | None = None) -> Run:
         if not state.complete:
             left = len(plan.ids) - len(state.records) - state.failed
             raise RunError(f"{folder}: {left} of {len(plan.ids)} units are unfinished; run it to the end first")
-        return _finish(state, folder, reduce, done=0, reused=len(state.records))
+        return _finish(state, folder, reduce, set(state.records))
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,7 @@ def _work_through(task: _Task, state: State, max_error_rate: float, label: str |
         )
 
 
-def _finish(state: State, folder: Path | None, reduce: Reduce | None, done: int, reused: int) -> Run:
+def _finish(state: State, folder: Path | None, reduce: Reduce | None, reused: set[str]) -> Run:
     """Sum up, write the results, and give the run."""
     plan = state.plan
     failed = {key: state.errors[key] for key in state.open}
@@ -272,7 +274,10 @@ def _finish(state: State, folder: Path | None, reduce: Reduce | None, done: int,
         results = {"format": FORMAT, "name": plan.name, "spec": plan.spec, "seed": plan.seed, **plan.hashes()}
         write_json(folder / RESULTS, {**results, "failed": len(failed), "records": rows, "summary": summary})
     units = list(plan.units.values())
-    return Run(plan.name, units, records, list(failed.values()), summary, folder, done, reused, len(failed))
+    done, before = len(state.records) - len(reused), sum(state.seconds[key] for key in reused)
+    return Run(
+        plan.name, units, records, list(failed.values()), summary, folder, done, len(reused), len(failed), before
+    )
 
 
 def _checked(record: Any, unit: Unit) -> Any:

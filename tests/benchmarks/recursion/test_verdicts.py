@@ -15,6 +15,7 @@ from explicate.benchmarks.recursion import (
     scripted_reducer,
     wrong_trace,
 )
+from explicate.benchmarks.recursion.prompts import answer_words
 from explicate.benchmarks.recursion.verdicts import (
     EXTRA,
     MALFORMED,
@@ -90,6 +91,22 @@ def test_lines_lose_their_numbers_and_end_at_the_first_gap():
         "01",
     ]
     assert lines_of("") == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ("X0 X1 01", ("X0", "X1", "01")),
+        ("\nOutput: `X0 X1 01`\nInput: X1 01", ("X0", "X1", "01")),
+        ("The output of X1 01 is X0 X0 01.", ("X0", "X0", "01")),
+        ("From 01 comes 01, the output is **X1 01**", ("X1", "01")),
+        ("I cannot tell.", ("I", "cannot", "tell.")),
+        ("X2 X3", ("X2", "X3")),
+        ("", ()),
+    ],
+)
+def test_answers_are_read_out_of_what_a_chat_model_writes_around_them(reply, words):
+    assert answer_words(reply, SuccessorTask().words) == words
 
 
 def test_a_scripted_model_is_labelled_right_through_the_protocol(tmp_path):

@@ -48,6 +48,29 @@ def test_without_the_further_digit_only_the_edge_fails(encoding):
         assert not edge or len(written) == size(term) + 1
 
 
+@pytest.mark.parametrize("encoding", [NATURAL, REVERSED], ids=["natural", "reverse"])
+def test_a_lost_carry_is_a_run_of_zeros_and_nothing_else(encoding):
+    machine = successor_machine(encoding.reverse, 2, "lose")
+    for term in TERMS:
+        digits = NATURAL.encode(term)
+        lost = ("X0",) * carry(term) + digits[carry(term) :]
+        right = NATURAL.encode(SUCCESSOR(term))
+        wanted = right if carry(term) <= 2 else lost
+        assert machine(encoding.encode(term)) == (wanted[::-1] if encoding.reverse else wanted)
+
+
+@pytest.mark.parametrize("encoding", [NATURAL, REVERSED], ids=["natural", "reverse"])
+@pytest.mark.parametrize("kept", [0, 2, 9])
+def test_digits_that_are_kept_are_those_of_the_input(encoding, kept):
+    machine = successor_machine(encoding.reverse, kept=kept)
+    for term in TERMS:
+        digits, right = NATURAL.encode(term)[:-1], NATURAL.encode(SUCCESSOR(term))
+        free = max(len(digits) - kept, 0)
+        wanted = (*right[:free], *digits[free:], "01")
+        assert machine(encoding.encode(term)) == (wanted[::-1] if encoding.reverse else wanted)
+    assert f"the {kept} digits next to 01 kept" in machine.name
+
+
 def test_a_run_shows_its_moves():
     moves = successor_machine().run(("X1", "X0", "X1", "01"))
     assert [(move.rule, move.word) for move in moves] == [

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from explicate.benchmarks.faith_plaus import judged_ratings, review_model
-from explicate.data.language.marked_tasks import read_eraser, review_items
+from explicate.data.language.marked_tasks import inference_items, read_eraser, review_items
 from explicate.data.language.nle_tasks import ChoiceItem, read_items
-from explicate.errors import FileFormatError, InputError
+from explicate.errors import CapabilityError, FileFormatError, InputError
 from explicate.evaluation.self_explanation import (
     Axis,
     FaithfulnessBattery,
@@ -62,6 +62,24 @@ def test_a_test_is_the_mean_of_its_items_with_the_bootstrap_interval_of_it():
     assert RULES["share"](np.array([2.0, 4.0])) == 0.5
     assert RULES["gain"](np.array([0.8, 0.6])) == pytest.approx(0.5)
     assert RULES["between"](np.array([3.0, 1.0, 5.0, 1.0, 1.0, 5.0])) == pytest.approx(0.25)
+
+
+def test_only_a_model_that_runs_here_can_be_given_the_first_words():
+    with pytest.raises(CapabilityError, match="begins its replies itself"):
+        SelfExplainer(chat=review_model("sentiment", "sentiment"), begin=True).explain(ITEMS[:2])
+    with pytest.raises(InputError, match="no first words"):
+        SelfExplainer(form="chain-of-thought", begin=True)
+
+
+@pytest.mark.slow
+def test_smollm2_keeps_to_a_form_whose_first_words_it_is_given(smollm2, tmp_path):
+    chat = LocalChat(smollm2, cache=tmp_path)
+    items, letters = inference_items(4), ["C"] * 4
+    for form in ("narrative", "counterfactual"):
+        explainer = SelfExplainer(form=form, chat=chat, max_new_tokens=24, begin=True)
+        begun = explainer.explain(items, letters=letters)
+        assert (begun["status"].values == "ok").sum() >= 3  # without them it writes neither: 6 and 0 of 100
+        assert begun.data.attrs["begun"] == 1
 
 
 def test_what_cannot_be_read_is_left_out_and_too_much_of_it_makes_nothing_measurable():

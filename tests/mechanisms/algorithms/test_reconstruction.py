@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explicate.benchmarks.recursion import SuccessorTask, TraversalTask, all_numbers, kind_of_input, short_cuts
+from explicate.benchmarks.recursion import SuccessorTask, TraversalTask, all_numbers, measures_of, short_cuts
 from explicate.data.recursion import successor_machine, traversal_machine
 from explicate.data.recursion.trees import random_tree
 from explicate.errors import InputError, LeakageError
@@ -47,18 +47,50 @@ def test_a_planted_traversal_short_cut_is_found_and_foretold():
     assert (score.recall, score.precision) == (1, 1)
 
 
-def test_different_short_cuts_for_different_kinds_of_input_are_found_in_pieces():
+def test_different_short_cuts_for_different_carries_are_found_as_branches():
     task = SuccessorTask()
     zeros, copies = successor_machine(False, 2, "zeros"), successor_machine(False, 2, "copy")
-    model = each(lambda words: (copies if task.run_length(words) == 4 else zeros)(words))
+    model = each(lambda words: (copies if task.run_length(words) > 3 else zeros)(words))
     probes, fresh = halves(all_numbers(task, 8))
-    whole = reconstruct(FAMILIES[False], probes.inputs, model(probes.inputs))
-    pieces = reconstruct(FAMILIES[False], probes.inputs, model(probes.inputs), kind=kind_of_input(task), least=3)
-    assert whole.agreement < pieces.agreement == 1
-    assert set(pieces.pieces) == {(4, False)}
-    score = failure_prediction(pieces, fresh.inputs, fresh.outputs, model(fresh.inputs))
-    assert score.recall == score.precision == 1
-    assert score.agreement > 0.98  # all of four X1 alone is of a kind that was never probed
+    said = model(probes.inputs)
+    whole = reconstruct(FAMILIES[False], probes.inputs, said)
+    found = reconstruct(FAMILIES[False], probes.inputs, said, measures=measures_of(task), least=3)
+    assert whole.agreement < found.agreement == 1
+    assert [(str(branch.conditions[0]), found.hypotheses[branch.number].parameters["beyond"]) for branch in
+            found.branches] == [("carry <= 3", "zeros"), ("carry > 3", "copy")]  # fmt: skip
+    assert found.text().splitlines()[0].startswith("carry <= 3: successor")
+    assert found.validated > 0.98
+    score = failure_prediction(found, fresh.inputs, fresh.outputs, model(fresh.inputs))
+    assert (score.recall, score.precision, score.agreement) == (1, 1, 1)
+
+
+def test_a_model_with_one_algorithm_gets_no_branches():
+    task, planted = SuccessorTask(True), successor_machine(True, kept=4)
+    probes, fresh = halves(all_numbers(task, 8))
+    family = short_cuts(task, 3, kept=6)
+    found = reconstruct(family, probes.inputs, each(planted)(probes.inputs), measures=measures_of(task))
+    assert (len(found.branches), found.text()) == (1, f"always: {planted.name}")
+    assert found.rule_for(fresh.inputs[0]).parameters == planted.parameters
+    score = failure_prediction(found, fresh.inputs, fresh.outputs, each(planted)(fresh.inputs))
+    assert (score.recall, score.precision) == (1, 1)
+
+
+def test_branches_that_only_fit_their_own_probes_are_not_taken():
+    rng = np.random.default_rng(0)
+    texts = [(str(number),) for number in range(200)]
+    says = rng.integers(2, size=200)  # a coin for each input: no bound on the number tells what is said
+    hypotheses = [AlgorithmHypothesis(name, lambda words, name=name: (name,)) for name in ("0", "1")]
+    said = [(str(one),) for one in says]
+    found = reconstruct(hypotheses, texts, said, measures=lambda words: {"number": float(words[0])}, most=32)
+    assert found.agreement < 0.65
+    assert found.validated < 0.6
+
+
+def test_levels_and_words_of_a_tree_are_read_off_its_words():
+    tree = random_tree(np.random.default_rng(2), 3, exact=True)
+    words = TraversalTask("inorder").input(tree)
+    assert measures_of(TraversalTask("inorder"))(words) == {"levels": 3, "words": len(words)}
+    assert measures_of(SuccessorTask(True))(("01", "X0", "X1", "X1")) == {"carry": 2, "digits": 3, "digits beyond": 1}
 
 
 def test_the_program_is_chosen_by_the_model_and_not_by_the_truth():

@@ -24,7 +24,7 @@ from explicate.mechanisms.weights import (
 from explicate.models.language import LanguageModel
 from explicate.models.tiny.decoder import Decoder
 
-ARCHITECTURES = ("llama", "qwen2", "qwen3", "gemma3", "gpt2")
+ARCHITECTURES = ("llama", "qwen2", "qwen3", "gemma3", "gpt2", "gpt_neox")
 TEXTS = ["When John and Mary went to the store,", "The cat sat on the mat. The dog did not"]
 
 
@@ -94,7 +94,7 @@ def test_edits_in_force_are_folded_and_other_interventions_refused(small):
 def test_an_unknown_architecture_is_refused_with_those_that_are_known(small):
     model = small("llama")
     model.config.model_type = "mamba"
-    with pytest.raises(CapabilityError, match=r"'mamba' is none of .*gemma3_text, gpt2, llama"):
+    with pytest.raises(CapabilityError, match=r"'mamba' is none of .*gemma3_text, gpt2, gpt_neox, llama"):
         fold_norms(model)
 
 
@@ -106,7 +106,7 @@ def test_what_a_head_writes_is_its_pattern_times_w_ov(model):
     sites = [Site(kind, 1) for kind in ("resid_pre", "pattern", "head_out")]
     x, pattern, out = (folded.capture([TEXTS[0]], sites)[site][0] for site in sites)
     normed = norm(folded, 1, x)
-    biases = folded.config.model_type in ("gpt2", "qwen2")
+    biases = folded.config.model_type in ("gpt2", "gpt_neox", "qwen2")
     for head in range(weights.heads):
         written = pattern[head] @ weights.ov(1, head)(normed)
         if weights.post_norm:
@@ -119,8 +119,14 @@ def test_what_a_head_writes_is_its_pattern_times_w_ov(model):
             assert np.abs(gap - gap[:1]).max() < 1e-4
 
 
-def test_scores_are_w_qk_at_the_offset(small):
-    model = small("llama")
+@pytest.mark.parametrize("name", ["llama", "gpt_neox"])
+def test_scores_are_w_qk_at_the_offset(small, name):
+    model = small(name)
+    if name == "gpt_neox":  # which turns a part of each head's width only
+        with torch.no_grad():
+            for block in model.blocks:
+                block.attention.query_key_value.bias.zero_()
+                block.input_layernorm.bias.zero_()
     weights = HeadWeights.of(model)
     folded = fold_norms(model)
     seen = folded.capture([TEXTS[0]], ["L2.resid_pre", "L2.scores"])
@@ -148,7 +154,7 @@ def test_flags_say_what_the_forms_leave_out(small):
     flags = {name: HeadWeights.of(small(name)) for name in ARCHITECTURES}
     assert [name for name in ARCHITECTURES if flags[name].qk_norm] == ["qwen3", "gemma3"]
     assert [name for name in ARCHITECTURES if flags[name].post_norm] == ["gemma3"]
-    assert [name for name in ARCHITECTURES if flags[name].norm == "layer"] == ["gpt2"]
+    assert [name for name in ARCHITECTURES if flags[name].norm == "layer"] == ["gpt2", "gpt_neox"]
     assert [name for name in ARCHITECTURES if flags[name].frequencies is None] == ["gpt2"]
     assert [name for name in ARCHITECTURES if flags[name].tied] == ["gemma3", "gpt2"]
 

@@ -52,10 +52,10 @@ def chat(llama, tmp_path):
     return LocalChat(llama, template=TEMPLATE, cache=tmp_path / "replies", log=tmp_path / "calls.jsonl")
 
 
-def completion(text, **fields):
-    """The body of a whole reply."""
+def completion(text, read=7, **fields):
+    """The body of a whole reply to so many tokens."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    usage = {"prompt_tokens": read, "completion_tokens": 3, "total_tokens": read + 3}
     head = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "system_fingerprint": "fp"}
     return {**head, "choices": [choice | fields], "usage": usage}
 
@@ -161,6 +161,12 @@ def endpoint():
                 with found.lock:
                     found.at_once -= 1
                 self.close_connection = True
+
+        def do_GET(self):
+            act = found.next({"path": self.path}, self.headers.get("Authorization"))
+            found.at_once -= 1
+            act(self)
+            self.close_connection = True
 
         def log_message(self, *_):
             pass

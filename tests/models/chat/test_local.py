@@ -11,7 +11,7 @@ from explicate.core.interventions import Scale
 from explicate.errors import CapabilityError, InputError, WindowError
 from explicate.models.chat import LocalChat
 from explicate.models.chat.batching import SharedBatches
-from explicate.models.chat.messages import conversation
+from explicate.models.chat.messages import Decoding, conversation
 from explicate.models.chat.template import MERGED
 from explicate.models.language import LanguageModel
 
@@ -51,6 +51,30 @@ def test_replies_are_those_of_transformers_one_by_one(chat, template):
             assert values == sorted(values, reverse=True)
             assert one.log_probability == pytest.approx(values[0], abs=1e-6)  # greedy takes the likeliest
     assert len({reply.text for reply in replies}) == len(QUESTIONS)
+
+
+def test_a_reply_goes_on_from_the_first_words_that_it_is_given(chat, template):
+    """It writes what transformers writes after a prompt that ends with those words."""
+    begin = "No: the"
+    asked = chat.model.tokenizer.apply_chat_template(
+        [{"role": "user", "content": QUESTIONS[1]}], chat_template=template, tokenize=False, add_generation_prompt=True
+    )
+    ids = [chat.model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (asked, begin)]
+    whole = torch.tensor([ids[0] + ids[1]])
+    with torch.no_grad():
+        found = chat.model.module.generate(
+            whole, attention_mask=torch.ones_like(whole), max_new_tokens=COUNT, do_sample=False, pad_token_id=0
+        )
+    new = chat.model.tokenizer.decode(found[0, whole.shape[1] :], skip_special_tokens=True)
+    reply, plain = (chat.reply(QUESTIONS[1], max_new_tokens=COUNT, begin=words) for words in (begin, ""))
+    assert reply.text == begin + new
+    assert reply.prompt_tokens == whole.shape[1]
+    assert not plain.text.startswith(begin)
+
+
+def test_an_empty_beginning_leaves_the_place_in_caches_and_logs_as_it_was():
+    assert "begin" not in Decoding().to_dict()
+    assert Decoding(begin="1.").to_dict()["begin"] == "1."
 
 
 def test_forty_conversations_equal_forty_alone(llama, template):

@@ -222,6 +222,30 @@ def test_a_key_with_a_stray_line_does_not_reach_an_error(endpoint, monkeypatch):
     assert endpoint.key not in str(caught.value)
 
 
+def test_a_key_is_hidden_before_a_long_message_is_cut(endpoint, remote):
+    """The cut would otherwise leave a part of it."""
+    for short in range(265, 300, 5):
+        endpoint.plan = [endpoint.status(400, f"{'x' * short} {endpoint.key} and so on")]
+        with pytest.raises(EndpointError) as caught:
+            remote(attempts=1).reply("Hello?")
+        assert "secret" not in str(caught.value)
+        assert endpoint.key[:6] not in str(caught.value)
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_an_endpoint_that_lists_its_models_for_a_key_only_says_which_variable_to_set(endpoint, monkeypatch, code):
+    endpoint.plan = [endpoint.status(code, f"no key {endpoint.key}")]
+    monkeypatch.setenv("EXPLICATE_API_KEY", endpoint.key)
+    with pytest.raises(EndpointError, match=rf"refused the API key \({code}: .*; set EXPLICATE_API_KEY") as caught:
+        RemoteChat(endpoint.url)
+    assert endpoint.key not in str(caught.value)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    monkeypatch.delenv("EXPLICATE_API_KEY")
+    with pytest.raises(EndpointError, match="wants an API key"):
+        RemoteChat(endpoint.url)
+    assert {request["path"] for request in endpoint.requests} == {"/v1/models"}
+
+
 def test_openais_key_is_for_openais_host_only(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-openai-only")
     monkeypatch.delenv("EXPLICATE_API_KEY", raising=False)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from explicate.errors import FileFormatError, InputError, ModelError
+from explicate.errors import CapabilityError, FileFormatError, InputError, ModelError
 from explicate.models.chat import ReplayedChat, ScriptedChat, ask_in_form, open_chat
 from explicate.models.chat.scripted import constant, turns
 
@@ -59,6 +59,20 @@ def test_the_last_reply_counts_and_failed_calls_are_not_replies(tmp_path):
     assert ReplayedChat(path).reply("q").text == "new"
 
 
+def test_what_the_model_could_not_do_the_log_cannot_do_either(tmp_path):
+    def lacking(messages, rng):
+        raise CapabilityError("no log-probabilities here")
+
+    path = tmp_path / "calls.jsonl"
+    with pytest.raises(CapabilityError):
+        ScriptedChat(lacking, log=path).reply("q", logprobs=True)
+    constant("fine", name="scripted", log=path, version=0).reply("q")
+    again = ReplayedChat(path)
+    with pytest.raises(CapabilityError, match="no log-probabilities here"):
+        again.reply("q", logprobs=True)
+    assert again.reply("q").text == "fine"
+
+
 def test_the_log_of_several_models_asks_which(tmp_path):
     path = tmp_path / "calls.jsonl"
     for name in ("one", "two"):
@@ -82,6 +96,14 @@ def test_other_files_are_refused(tmp_path, content):
 
 def _number(reply):
     return (int(reply.text), "") if reply.text.isdigit() else (None, f"{reply.text!r} is no number")
+
+
+def test_each_reply_is_read_by_its_own_reader():
+    readers = [lambda reply, wanted=wanted: (wanted if wanted in reply.text else None, "no") for wanted in "ab"]
+    first, second = ask_in_form(constant("a"), ["x", "y"], readers, again="{problem}", attempts=1)
+    assert (first.value, second.value, second.problem) == ("a", None, "no")
+    with pytest.raises(InputError, match="1 readers for 2 conversations"):
+        ask_in_form(constant("a"), ["x", "y"], readers[:1], again="{problem}")
 
 
 def test_unreadable_replies_are_asked_for_again_and_never_guessed(tmp_path):

@@ -5,36 +5,26 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 
 import pytest
 
 pytest.importorskip("fastapi")
-uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("uvicorn")
 openai = pytest.importorskip("openai")
 
 from explicate.errors import InputError, WindowError  # noqa: E402
 from explicate.models.chat import LocalChat, RemoteChat  # noqa: E402
 from explicate.models.chat.scripted import constant  # noqa: E402
-from explicate.models.chat.server import foreign, make_app, serve  # noqa: E402
+from explicate.models.chat.server import foreign, serve  # noqa: E402
 
 QUESTIONS = ["The cat", "When John and Mary went to the store, John gave a drink to", "Anna and Tom"]
 
 
 @pytest.fixture(scope="module")
-def served(small, template):
+def served(small, template, loopback):
     """A small chat model, and the address where it is served."""
     chat = LocalChat(small(), template=template, cache=False, name="small")
-    server = uvicorn.Server(uvicorn.Config(make_app(chat), host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield chat, f"http://127.0.0.1:{port}/v1"
-    server.should_exit = True
-    thread.join()
+    return chat, loopback(chat)
 
 
 @pytest.mark.parametrize("stream", [False, True])

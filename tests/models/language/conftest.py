@@ -14,7 +14,7 @@ LINES = [
     "Is the value 3.14 today? Nobody knows the value of the drink.",
 ]
 LLAMA_SHAPED = ("llama", "mistral", "qwen2", "qwen3", "gemma3")
-CAUSAL = (*LLAMA_SHAPED, "gpt2")
+CAUSAL = (*LLAMA_SHAPED, "gpt2", "gpt_neox")
 EVERY = (*CAUSAL, "bert")
 
 
@@ -85,6 +85,10 @@ def configuration(architecture, vocabulary):
         names = {"intermediate_size": "n_inner", "max_position_embeddings": "n_positions"}
         return transformers.GPT2Config(
             **{names.get(name, name): value for name, value in shared.items()}, bos_token_id=1, eos_token_id=2
+        )
+    if architecture in ("gpt_neox", "gpt_neox_sequential"):
+        return transformers.GPTNeoXConfig(
+            **shared, use_parallel_residual=architecture == "gpt_neox", bos_token_id=1, eos_token_id=2
         )
     return transformers.BertConfig(**shared)
 

@@ -1,13 +1,17 @@
 """Sites: the identities that say each one is what its name says, on every architecture; writing; undoing."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from explicate.core.interventions import Ablate
-from explicate.core.sites import HEADED, LAYERED
-from explicate.errors import CapabilityError, SelectionError, SiteError
+from explicate.core.sites import HEADED
+from explicate.errors import CapabilityError, InputError, SelectionError, SiteError
 from explicate.models.language import architectures
+
+from .conftest import handle
 
 TEXTS = ["When John and Mary went to the store", "The cat sat", "Is the value 3.14 today? Nobody"]
 LAYERS = 3
@@ -15,7 +19,7 @@ SHARP = {"rtol": 1e-4, "atol": 1e-4}
 
 
 def everything(model, texts=TEXTS):
-    sites = [f"L{layer}.{kind}" for layer in range(LAYERS) for kind in LAYERED]
+    sites = [f"L{layer}.{kind}" for layer in range(LAYERS) for kind in model.architecture.kinds]
     return model.capture(texts, ["embed", *sites])
 
 
@@ -40,9 +44,14 @@ def test_residual_stream_adds_up(model):
     there = present(model)
     layout = model.architecture
     for layer in range(LAYERS):
-        pre, mid, post = (seen[f"L{layer}.resid_{where}"][there] for where in ("pre", "mid", "post"))
+        pre, post = (seen[f"L{layer}.resid_{where}"][there] for where in ("pre", "post"))
         attn, mlp = seen[f"L{layer}.attn_out"][there], seen[f"L{layer}.mlp_out"][there]
-        if layout.residual == "sum":
+        mid = seen[f"L{layer}.resid_mid"][there] if "resid_mid" in layout.kinds else None
+        if layout.residual == "parallel":  # both read the same stream
+            np.testing.assert_allclose(pre + attn + mlp, post, **SHARP)
+            block = model.blocks[layer]
+            np.testing.assert_allclose(norm(block.mlp, norm(block.post_attention_layernorm, pre)), mlp, **SHARP)
+        elif layout.residual == "sum":
             np.testing.assert_allclose(pre + attn, mid, **SHARP)
             np.testing.assert_allclose(mid + mlp, post, **SHARP)
             np.testing.assert_allclose(pre + attn + mlp, post, **SHARP)
@@ -131,16 +140,12 @@ def test_grouped_heads_share_keys_and_values(llama):
     ],
 )
 def test_a_wrong_layout_is_found_out(llama, monkeypatch, wrong):
-    import dataclasses
-
     monkeypatch.setitem(architectures._TABLE, "llama", dataclasses.replace(architectures.LLAMA, **wrong))
     with pytest.raises((AssertionError, ValueError)):
         test_residual_stream_adds_up(llama)
 
 
 def test_a_wrong_layout_of_gemma_is_found_out(monkeypatch, request):
-    import dataclasses
-
     gemma = request.getfixturevalue("gemma")
     test_residual_stream_adds_up(gemma)
     wrong = dataclasses.replace(architectures.GEMMA_3, attn_out=architectures.Tap("self_attn", "output"))
@@ -178,7 +183,7 @@ def test_padding_does_not_change_what_is_captured(model):
 def test_positions_and_heads_pick_from_the_whole(model):
     whole = everything(model)
     lengths = present(model).sum(axis=1)
-    for kind in LAYERED:
+    for kind in model.architecture.kinds:
         last = model.capture(TEXTS, [f"L1.{kind}@-1", f"L1.{kind}@0,2"])
         values = whole[f"L1.{kind}"]
         ends = np.stack([values[row][..., lengths[row] - 1, :] for row in range(3)])
@@ -191,7 +196,7 @@ def test_positions_and_heads_pick_from_the_whole(model):
 
 def test_every_listed_site_can_be_captured(model):
     listed = model.sites()
-    assert len(listed) == 2 + LAYERS * len(LAYERED)
+    assert len(listed) == 2 + LAYERS * len(model.architecture.kinds)
     seen = model.capture("The cat sat", listed)
     assert set(seen) == set(listed)
     assert all(np.isfinite(values).all() for values in seen.values())
@@ -237,6 +242,18 @@ def test_sites_that_are_not_there(llama, site, error, words):
     assert "\n" not in str(caught.value)
     with pytest.raises(error), llama.intervene(Ablate(site)):
         llama.predict(llama.encode(TEXTS))
+
+
+def test_side_by_side_nothing_is_between_attention_and_mlp():
+    model, sequential = handle("gpt_neox"), handle("gpt_neox_sequential")
+    assert "resid_mid" not in model.architecture.kinds
+    assert "resid_mid" in sequential.architecture.kinds
+    test_residual_stream_adds_up(sequential)
+    for refused in (lambda: model.capture(TEXTS, ["L1.resid_mid"]), lambda: model.intervene(Ablate("L1.resid_mid"))):
+        with pytest.raises(SiteError, match=r"L1.resid_mid: .*side by side.*use resid_pre or resid_post"), refused():
+            pass
+    with pytest.raises(InputError, match="there is no resid_mid if"):
+        dataclasses.replace(architectures.LLAMA, residual="parallel")
 
 
 def test_an_unknown_architecture_says_how_to_register_it(llama, monkeypatch):

@@ -1,6 +1,6 @@
 """Structural recursion: does a sequence model emulate a recursive function, or a short-cut, and where will it fail?"""
 
-from explicate.benchmarks.recursion.families import kind_of_input, short_cuts
+from explicate.benchmarks.recursion.families import measures_of, short_cuts
 from explicate.benchmarks.recursion.protocol import ReductionScores, ask_by_examples, ask_for_reductions
 from explicate.benchmarks.recursion.scoring import Scores, baselines, score, scored
 from explicate.benchmarks.recursion.scripted import scripted_reducer, wrong_trace
@@ -29,7 +29,7 @@ __all__ = [
     "ask_for_reductions",
     "baselines",
     "check_trace",
-    "kind_of_input",
+    "measures_of",
     "score",
     "scored",
     "scripted_reducer",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, get_args
+from collections.abc import Callable, Mapping
+from typing import get_args
 
 from explicate.benchmarks.recursion.tasks import RecursionTask, SuccessorTask, TraversalTask, Words
 from explicate.data.recursion.machines import Machine
@@ -13,8 +13,13 @@ from explicate.errors import InputError
 from explicate.mechanisms.algorithms import AlgorithmHypothesis
 
 
-def short_cuts(task: RecursionTask, most: int) -> list[AlgorithmHypothesis]:
+def short_cuts(task: RecursionTask, most: int, kept: int = 0) -> list[AlgorithmHypothesis]:
     """The true recursion, then every short-cut that reaches 0 to `most` levels.
+
+    Parameters
+    ----------
+    kept : of the successor also those short-cuts that leave up to so many digits next to 01 as they are, as a model
+        with absolute positions may that has never seen a carry reach them.
 
     Raises
     ------
@@ -29,6 +34,7 @@ def short_cuts(task: RecursionTask, most: int) -> list[AlgorithmHypothesis]:
             for beyond in get_args(Beyond)
             for longer in (True, False)
         ]
+        machines += [successor_machine(task.reverse, kept=digits) for digits in range(1, kept + 1)]
     elif isinstance(task, TraversalTask):
         machines = [traversal_machine(task.order)]
         machines += [
@@ -39,14 +45,19 @@ def short_cuts(task: RecursionTask, most: int) -> list[AlgorithmHypothesis]:
     return [AlgorithmHypothesis(one.name, one, one.parameters) for one in machines]
 
 
-def kind_of_input(task: RecursionTask) -> Callable[[Words], Any]:
-    """Tells inputs apart for a reconstruction in pieces, by what can be read off them.
+def measures_of(task: RecursionTask) -> Callable[[Words], Mapping[str, float]]:
+    """What a reconstruction with branches may go by, read off an input's words.
 
-    The carry of a number, and whether it is all X1; the levels of a tree.
+    Of a number its carry, its digits, and the digits that the carry does not reach; of a tree its levels and its words.
     """
     if isinstance(task, SuccessorTask):
-        return lambda words: (task.run_length(words), task.run_length(words) == len(words) - 1 and ONE in words)
-    return _levels
+
+        def of_number(words: Words) -> Mapping[str, float]:
+            carry, digits = task.run_length(words), len(words) - (ONE in words)
+            return {"carry": carry, "digits": digits, "digits beyond": digits - carry}
+
+        return of_number
+    return lambda words: {"levels": _levels(words), "words": len(words)}
 
 
 def _levels(words: Words) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from explicate.data.recursion.expressions import Expression, text_of
 from explicate.data.recursion.functions import RecursiveFunction
@@ -45,10 +45,21 @@ def asked_expression(prompt: str) -> str:
     return lines[-1][len(label) :].strip()
 
 
-def answer_words(reply: str) -> tuple[str, ...]:
-    """The first line of a reply that has words, without what is before a colon."""
+def answer_words(reply: str, known: Collection[str] = ()) -> tuple[str, ...]:
+    """The first line of a reply that has words, without what is before a colon.
+
+    Parameters
+    ----------
+    known : words of an answer; of a line with others around them, "The output is X0 01.", the last longest run of these
+        is the answer.
+    """
     line = next((one for one in reply.splitlines() if one.strip()), "")
-    return tuple(line.rsplit(":", 1)[-1].replace("`", " ").split())
+    words = tuple(line.rsplit(":", 1)[-1].replace("`", " ").split())
+    runs: list[tuple[str, ...]] = [()]
+    for word in words:
+        bare = word if word in known else word.strip(".,;\"'*")
+        runs.append((*runs[-1], bare) if bare in known else ())
+    return max(reversed(runs), key=len) or words
 
 
 EXAMPLES = (

@@ -61,7 +61,7 @@ def ask_by_examples(
         rows = range(len(shown)) if each is None else rng.permutation(len(shown))[:each].tolist()
         prompts.append(examples_prompt([(shown.inputs[i], shown.outputs[i]) for i in rows], words))
     replies = chat.replies(prompts, max_new_tokens=max_new_tokens, stop=("Input:",))
-    return scored(asked, [answer_words(reply.text) for reply in replies])
+    return scored(asked, [answer_words(reply.text, asked.task.words) for reply in replies])
 
 
 def ask_for_reductions(

@@ -26,7 +26,7 @@ SUCCESSOR = RecursiveFunction.of("s", POSITIVE, ["s 01 = X0 01", "s (X0 b) = X1 
 NATURAL, REVERSED = Encoding(POSITIVE), Encoding(POSITIVE, reverse=True)
 
 Words = tuple[str, ...]
-Beyond = Literal["copy", "zeros", "stop"]
+Beyond = Literal["copy", "zeros", "stop", "lose"]
 
 
 def number_of(term: Term) -> int:
@@ -69,7 +69,11 @@ def size(term: Term) -> int:
 
 
 def successor_machine(
-    reverse: bool = False, reach: int | None = None, beyond: Beyond = "copy", longer: bool = True
+    reverse: bool = False,
+    reach: int | None = None,
+    beyond: Beyond = "copy",
+    longer: bool = True,
+    kept: int | None = None,
 ) -> Machine:
     """Writes the successor, or what a short-cut writes.
 
@@ -77,62 +81,86 @@ def successor_machine(
     ----------
     reach : longest carry that is followed; None: any.
     beyond : what is done once the reach is spent. "copy": the rest is copied, as if the carry had ended; "zeros": every
-        digit left becomes X0; "stop": nothing more is written.
+        digit left becomes X0; "stop": nothing more is written; "lose": the run of X1 becomes X0 to its end, but what
+        is carried is put nowhere.
     longer : whether X1 ... X1 01 gets its further digit; without it, the carry is lost at its end.
+    kept : so many digits next to 01 stay as they are, whatever is carried into them; then no number gets longer.
     """
-    rules = _reverse_rules(reach, beyond, longer) if reverse else _natural_rules(reach, beyond, longer)
-    order = "reverse" if reverse else "natural"
-    name = f"successor, {order} order" + ("" if reach is None else f", carry of at most {reach}, then {beyond}")
-    name += "" if longer else ", never longer"
-    return Machine(
-        name, rules, State(mode="carry" if not reverse else "count"),
-        {"reverse": reverse, "reach": reach, "beyond": beyond, "longer": longer},
-    )  # fmt: skip
+    if kept is not None:
+        longer = False
+    rules = (_reverse_rules if reverse else _natural_rules)(reach, beyond, longer, kept)
+    name = f"successor, {'reverse' if reverse else 'natural'} order"
+    name += "" if reach is None else f", carry of at most {reach}, then {beyond}"
+    name += f", the {kept} digits next to 01 kept" if kept is not None else "" if longer else ", never longer"
+    mode = "count" if reverse else "carry" if kept is None else "measure"
+    parameters = {"reverse": reverse, "reach": reach, "beyond": beyond, "longer": longer, "kept": kept}
+    return Machine(name, rules, State(mode=mode), parameters)
 
 
-def _natural_rules(reach: int | None, beyond: Beyond, longer: bool) -> tuple[Rule, ...]:
+def _natural_rules(reach: int | None, beyond: Beyond, longer: bool, kept: int | None) -> tuple[Rule, ...]:
+    """The carry is written as it is read; to know which digits are kept, the head first walks to the end."""
+
     def spent(state: State) -> bool:
         return reach is not None and state.counter >= reach
 
     def on(state: State, word: str | None, mode: str) -> Move:
         return Move(replace(state, head=state.head + 1, mode=mode), word)
 
+    def changed(state: State, word: str, new: str) -> str:
+        return word if kept is not None and state.head >= state.stack[0] - kept else new
+
+    def measured(state: State, word: str) -> Move:
+        return Move(replace(state, head=0, mode="carry", stack=(state.head,)))
+
     def give_up(state: State, word: str) -> Move:
-        return Move(replace(state, mode={"copy": "copy", "zeros": "zeros", "stop": HALT}[beyond]))
+        return Move(replace(state, mode=HALT if beyond == "stop" else beyond))
 
     def carried(state: State, word: str) -> Move:
-        return Move(replace(state, head=state.head + 1, counter=state.counter + 1), ZERO_DIGIT)
+        following = replace(state, head=state.head + 1, counter=state.counter + 1)
+        return Move(following, changed(state, word, ZERO_DIGIT))
 
     def ended(state: State, word: str) -> Move:
         return Move(replace(state, mode="copy"), ZERO_DIGIT if longer else None)
 
     return (
+        Rule("go to the end", lambda s, w: s.mode == "measure" and w != ONE, lambda s, w: on(s, None, "measure")),
+        Rule("the end is found", lambda s, w: s.mode == "measure" and w == ONE, measured),
         Rule("carry on", lambda s, w: s.mode == "carry" and w == ONE_DIGIT and not spent(s), carried),
         Rule("give up", lambda s, w: s.mode == "carry" and w == ONE_DIGIT and spent(s), give_up),
         Rule(
-            "the carry ends", lambda s, w: s.mode == "carry" and w == ZERO_DIGIT, lambda s, w: on(s, ONE_DIGIT, "copy")
+            "the carry ends",
+            lambda s, w: s.mode == "carry" and w == ZERO_DIGIT,
+            lambda s, w: on(s, changed(s, w, ONE_DIGIT), "copy"),
         ),
         Rule("one digit more", lambda s, w: s.mode == "carry" and w == ONE, ended),
         Rule("copy", lambda s, w: s.mode == "copy" and w != ONE, lambda s, w: on(s, w, "copy")),
         Rule("zero", lambda s, w: s.mode == "zeros" and w != ONE, lambda s, w: on(s, ZERO_DIGIT, "zeros")),
+        Rule("lose", lambda s, w: s.mode == "lose" and w == ONE_DIGIT, lambda s, w: on(s, ZERO_DIGIT, "lose")),
+        Rule(
+            "it is lost",
+            lambda s, w: s.mode == "lose" and w != ONE_DIGIT,
+            lambda s, w: Move(replace(s, mode="copy")),
+        ),
         Rule("the end", lambda s, w: s.mode in ("copy", "zeros") and w == ONE, lambda s, w: on(s, w, HALT)),
     )
 
 
-def _reverse_rules(reach: int | None, beyond: Beyond, longer: bool) -> tuple[Rule, ...]:
+def _reverse_rules(reach: int | None, beyond: Beyond, longer: bool, kept: int | None) -> tuple[Rule, ...]:
     """The carry is at the end of the words: it is counted from there, then the words are written from the start.
 
     What is beyond the reach stands before the run that is followed: "copy" writes all of it
-    as it is, "zeros" X0 for all digits before, "stop" nothing.
+    as it is, "zeros" X0 for all digits before, "stop" nothing; "lose" counts the whole run, and writes X0 for it alone.
     """
 
     def on(state: State, word: str | None, mode: str) -> Move:
         return Move(replace(state, head=state.head + 1, mode=mode), word)
 
+    def spent(state: State) -> bool:
+        return reach is not None and state.counter >= reach + (beyond == "lose")
+
     def turn(state: State, word: str) -> Move:
-        spent = word == ONE_DIGIT
-        kind = beyond if spent else "flip"
-        whole = word == ONE
+        kind = beyond if spent(state) and (beyond == "lose" or word == ONE_DIGIT) else "flip"
+        whole = word == ONE and kind == "flip"
         return Move(replace(state, head=0, mode="write", stack=(state.head, kind, whole)))
 
     def write(state: State, word: str) -> Move:
@@ -142,11 +170,14 @@ def _reverse_rules(reach: int | None, beyond: Beyond, longer: bool) -> tuple[Rul
         if state.head < last:
             inner = ZERO_DIGIT if kind == "zeros" and word != ONE else word
             return on(state, None if kind == "stop" else inner, "write")
-        new = {"flip": ONE_DIGIT, "copy": word, "zeros": ZERO_DIGIT, "stop": None}[kind]
-        return on(state, new, "zeros")
+        new = {"flip": ONE_DIGIT, "copy": word, "zeros": ZERO_DIGIT, "stop": None, "lose": word}[kind]
+        return on(state, changed(state, word, new), "zeros")
+
+    def changed(state: State, word: str, new: str | None) -> str | None:
+        return word if kept is not None and state.head <= kept else new
 
     def counts(state: State, word: str) -> bool:
-        return state.head >= 0 and word == ONE_DIGIT and not (reach is not None and state.counter >= reach)
+        return state.head >= 0 and word == ONE_DIGIT and (beyond == "lose" or not spent(state))
 
     return (
         Rule(
@@ -165,7 +196,11 @@ def _reverse_rules(reach: int | None, beyond: Beyond, longer: bool) -> tuple[Rul
         Rule("the carry ends here", lambda s, w: s.mode == "back" and not counts(s, w), turn),
         Rule("write", lambda s, w: s.mode == "write", write),
         Rule("one digit more", lambda s, w: s.mode == "more", lambda s, w: Move(replace(s, mode="zeros"), ZERO_DIGIT)),
-        Rule("zero", lambda s, w: s.mode == "zeros" and w != "", lambda s, w: on(s, ZERO_DIGIT, "zeros")),
+        Rule(
+            "zero",
+            lambda s, w: s.mode == "zeros" and w != "",
+            lambda s, w: on(s, changed(s, w, ZERO_DIGIT), "zeros"),
+        ),
         Rule("the end", lambda s, w: s.mode == "zeros" and w == "", lambda s, w: Move(replace(s, mode=HALT))),
     )
 

@@ -166,8 +166,13 @@ class Measuring:
 
     def explainer(self) -> SelfExplainer:
         """What explains edited items in the same form."""
-        form = str(self.explanation.data.attrs["form"])
-        return SelfExplainer(chat=self.respondent.chat, form=form, max_new_tokens=self.battery.max_new_tokens)  # type: ignore[arg-type]
+        attributes = self.explanation.data.attrs
+        return SelfExplainer(
+            chat=self.respondent.chat,
+            form=attributes["form"],
+            begin=bool(attributes.get("begun", False)),
+            max_new_tokens=self.battery.max_new_tokens,
+        )
 
     def invented(self) -> float:
         """Listed words that the input does not hold, of all listed."""

@@ -22,6 +22,7 @@ from explicate.evaluation.self_explanation.ratings import Ratings
 from explicate.rationales.self_explanations import in_words, listed_words
 
 TESTS = ("marked-words", "gold-text", "ratings", "fluency")
+ALIKE = 1e-6  # below one, a mean likeness to other items' gold explanations that leaves no scale
 SAME_SPAN = 0.5  # intersection over union from which two spans count as the same
 
 
@@ -157,6 +158,9 @@ def gold_text(items: Sequence[ChoiceItem], texts: Sequence[str], encoder: Any) -
         return missing("gold-text", len(items), "fewer than two items have a gold explanation and a readable one")
     own = [texts[place] for place in places]
     gold = [items[place].gold_explanation for place in places]
+    if len(set(gold)) == 1:
+        reason = "the gold explanations of all items are alike, so there is nothing to tell them apart by"
+        return missing("gold-text", len(items), reason)
     plain = likeness_by_words(own, gold)
     tables = [plain] if encoder is None else [plain, likeness_by_meaning(own, gold, encoder)]
     columns = ("ROUGE-L",) if encoder is None else ("ROUGE-L", "cosine of embeddings")
@@ -164,7 +168,8 @@ def gold_text(items: Sequence[ChoiceItem], texts: Sequence[str], encoder: Any) -
     for column, table in enumerate(tables):
         right = np.diag(table)
         others = (table.sum(axis=1) - right) / (len(places) - 1)
-        found[places, column] = (right - others) / np.maximum(1 - others, 1e-9)
+        scale = np.where(others < 1 - ALIKE, 1 - others, np.nan)
+        found[places, column] = (right - others) / scale
     return Measured("gold-text", found, columns, notes={"plain ROUGE-L": float(np.diag(plain).mean())})
 
 

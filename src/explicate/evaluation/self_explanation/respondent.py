@@ -11,7 +11,8 @@ import numpy as np
 from explicate.core.capabilities import Floats
 from explicate.data.language.nle_tasks import ChoiceItem
 from explicate.errors import CapabilityError, InputError
-from explicate.models.chat import ChatModel
+from explicate.models.chat import ChatModel, Reply
+from explicate.models.chat.chat_model import STILL_WORKS
 from explicate.models.chat.messages import conversation
 from explicate.rationales import self_refine_prompts as prompts
 from explicate.rationales.feedback import messages
@@ -27,7 +28,8 @@ class Respondent:
     Parameters
     ----------
     by : "log-probability" of the letters, or the share of `draws` drawn replies that give each; by default the first
-        where the model has it.
+        where the model has it. Endpoints that give log-probabilities of what they write, and none of given texts, are
+        asked for one reply: the letters count by what it shows at the place of the one written.
     draws : replies per question, for "samples"; those that cannot be read count for no letter.
     """
 
@@ -39,6 +41,7 @@ class Respondent:
     questions: int = 0
     _known: dict[tuple[str, str], Floats] = field(default_factory=dict, repr=False)
     _letters: dict[str, tuple[list[int], list[int]] | None] = field(default_factory=dict, repr=False)
+    _shows_tokens: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.by not in (None, "log-probability", "samples"):
@@ -71,13 +74,15 @@ class Respondent:
 
     def _asked(self, keys: Sequence[tuple[str, str]]) -> list[Floats]:
         if self.by != "samples":
-            try:
-                return self._by_log_probability(keys)
-            except CapabilityError:
-                if self.by is not None:
-                    raise
-                self.by = "samples"
-        return [self._drawn(text, letters) for text, letters in keys]
+            for way in (self._by_log_probability, self._by_reply):
+                try:
+                    return way(keys)
+                except CapabilityError as error:
+                    missing = error
+            if self.by is not None:
+                raise missing
+        self.by = "samples"
+        return self._drawn(keys)
 
     def _by_log_probability(self, keys: Sequence[tuple[str, str]]) -> list[Floats]:
         plans = {letters: self._tokens_of(letters) for letters in dict.fromkeys(letters for _, letters in keys)}
@@ -124,22 +129,70 @@ class Respondent:
             return None
         return list(rows[0][:place]), [row[place] for row in rows]
 
-    def _drawn(self, text: str, letters: str) -> Floats:
+    def _by_reply(self, keys: Sequence[tuple[str, str]]) -> list[Floats]:
+        """From one reply each and the tokens that stood beside its letter; no share where no letter can be read."""
+        first = (
+            [] if self._shows_tokens else [self._shown(keys[:1])]
+        )  # one call, not all, finds out that there are none
+        self._shows_tokens = True
+        replies = [reply for group in (*first, self._shown(keys[len(first) :])) for reply in group]
+        return [letter_shares(reply, letters) for reply, (_, letters) in zip(replies, keys, strict=True)]
+
+    def _shown(self, keys: Sequence[tuple[str, str]]) -> list[Reply]:
+        if not keys:
+            return []
+        asked = [messages(text) for text, _ in keys]
+        replies = self.chat.replies(asked, max_new_tokens=self.max_new_tokens, logprobs=True)
+        if any(reply.tokens is None for reply in replies):
+            raise CapabilityError(f"{self.chat.name!r} gives no log-probabilities; {STILL_WORKS}")
+        return replies
+
+    def _drawn(self, keys: Sequence[tuple[str, str]]) -> list[Floats]:
         replies = self.chat.replies(
-            [messages(text)] * self.draws,
-            repetition=list(range(self.draws)),
+            [messages(text) for text, _ in keys for _ in range(self.draws)],
+            repetition=list(range(self.draws)) * len(keys),
             temperature=1.0,
             max_new_tokens=self.max_new_tokens,
             seed=self.seed,
         )
-        counts: Floats = np.zeros(len(letters))
-        for reply in replies:
-            letter, _ = prompts.parse_answer(reply.text, letters)
-            if letter is not None:
-                counts[letters.index(letter)] += 1
-        return counts / self.draws
+        found: list[Floats] = []
+        for place, (_, letters) in enumerate(keys):
+            counts: Floats = np.zeros(len(letters))
+            for reply in replies[place * self.draws : (place + 1) * self.draws]:
+                letter, _ = prompts.parse_answer(reply.text, letters)
+                if letter is not None:
+                    counts[letters.index(letter)] += 1
+            found.append(counts / self.draws)
+        return found
 
 
+def letter_shares(reply: Reply, letters: str) -> Floats:
+    """The probability of each letter at the place of the one that a reply writes, (letter,), adding up to 1.
+
+    A letter that is not among the alternatives shown there is taken to be as likely as it can be: as the last one
+    shown, or as all that is left. All 0 where no letter can be read, or where its token cannot be found.
+    """
+    found: Floats = np.zeros(len(letters))
+    written, _ = prompts.parse_answer(reply.text, letters)
+    place = prompts.answer_place(reply.text)
+    if written is None or place is None:
+        return found
+    start = 0
+    for token in reply.tokens or ():
+        if start <= place < start + len(token.text):
+            before, after = token.text[: place - start], token.text[place - start + 1 :]
+            if token.text[place - start] != written:
+                return found
+            shown = {**dict(token.alternatives), token.text: token.log_probability}
+            known = {text: float(np.exp(value)) for text, value in shown.items()}
+            most = max(min(*known.values(), 1 - sum(known.values())), LEAST)
+            found = np.array([known.get(f"{before}{letter}{after}", most) for letter in letters])
+            return found / found.sum()
+        start += len(token.text)
+    return found
+
+
+LEAST = 1e-9  # a share that is not shown and for which rounding leaves no room
 ROWS = 256  # questions whose next-token scores are held at once
 
 

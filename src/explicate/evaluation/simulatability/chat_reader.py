@@ -8,11 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from explicate.errors import ExplicateError
 from explicate.evaluation.simulatability.answers import read_class
 from explicate.evaluation.simulatability.readers import SimulatedReader
 from explicate.evaluation.simulatability.study import Shown
-from explicate.models.chat.asking import ask_in_form
+from explicate.models.chat.asking import all_answers, ask_in_form
 from explicate.models.chat.chat_model import ChatModel
 from explicate.models.chat.reply import Reply
 
@@ -70,12 +69,8 @@ class ChatReader(SimulatedReader):
             self.chat, asked, lambda reply: read_answer(reply, classes), again=AGAIN, attempts=self.attempts,
             max_new_tokens=self.tokens,
         )  # fmt: skip
-        texts = []
-        for one in found:
-            if isinstance(one, ExplicateError):
-                raise one
-            texts.append(one.value or "")
-        return texts
+        about = [f"page {number} of {len(asked)}" for number in range(1, len(asked) + 1)]
+        return [one.value or "" for one in all_answers(found, about)]
 
 
 def shown_page(page: Shown, thing: str = "case") -> str:

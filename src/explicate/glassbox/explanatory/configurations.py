@@ -17,7 +17,13 @@ from explicate.glassbox.explanatory.interpreter import (
     RuleInterpreter,
 )
 from explicate.glassbox.explanatory.network import CriticalRationalistNetwork
-from explicate.glassbox.explanatory.shapes import PAPER_GENERATOR, PAPER_INTERPRETER, SMALL_SHAPE, NetworkShape
+from explicate.glassbox.explanatory.shapes import (
+    PAPER_GENERATOR,
+    PAPER_INTERPRETER,
+    SMALL_INTERPRETER,
+    SMALL_SHAPE,
+    NetworkShape,
+)
 from explicate.glassbox.explanatory.words import Words
 from explicate.models.tiny.descent import DecoderRecipe
 
@@ -33,7 +39,7 @@ class Configuration:
     """
 
     split: OdeenSplit = ODEEN_SMALL
-    interpreter: NetworkShape = SMALL_SHAPE
+    interpreter: NetworkShape = SMALL_INTERPRETER
     generator: NetworkShape = SMALL_SHAPE
     interpreter_recipe: DecoderRecipe = INTERPRETER_RECIPE
     generator_recipe: DecoderRecipe = GENERATOR_RECIPE
@@ -94,7 +100,7 @@ class Configuration:
 
 
 SMALL = Configuration()
-"""For one processor core: rules without connectives, some minutes."""
+"""For one processor core: rules without connectives, a quarter of an hour."""
 
 PAPER = Configuration(ODEEN_PAPER, PAPER_INTERPRETER, PAPER_GENERATOR, PAPER_INTERPRETER_RECIPE, PAPER_GENERATOR_RECIPE)
 """The paper's, for machines with an accelerator's patience."""
@@ -110,7 +116,7 @@ def odeen_network(
     find_nearest: bool = True,
     allow_noise: bool = False,
 ) -> CriticalRationalistNetwork:
-    """A ready network for Odeen; the first call trains it, which takes some minutes ("small") or days ("paper").
+    """A ready network for Odeen; the first call trains it, which takes a quarter of an hour (or, "paper", days).
 
     Parameters
     ----------

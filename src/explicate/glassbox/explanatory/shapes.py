@@ -38,6 +38,8 @@ class NetworkShape:
         return asdict(self)
 
 
-SMALL_SHAPE = NetworkShape()
+SMALL_SHAPE = NetworkShape(dropout=0.2)
+SMALL_INTERPRETER = NetworkShape(64, 4, 128, 2, 0.1)
+"""Without dropout it learns the training rules by heart: it gets 0.83 of the tags of other rules right, not 0.86."""
 PAPER_INTERPRETER = NetworkShape(128, 8, 128, 4, 0.1)
 PAPER_GENERATOR = NetworkShape(256, 8, 256, 4, 0.1)

@@ -58,7 +58,7 @@ class JudgedSamples:
 
     phenomena: Phenomena
     words: Words
-    together: int = 8
+    together: int = 32
 
     def batch(self, rng: np.random.Generator, count: int) -> JudgedBatch:
         """So many samples."""

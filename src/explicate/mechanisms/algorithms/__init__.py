@@ -1,5 +1,6 @@
 """Which algorithm does a sequence model use? Perturbation maps, recursion heads, programs chosen by its behaviour."""
 
+from explicate.mechanisms.algorithms.branches import Branch, Condition
 from explicate.mechanisms.algorithms.perturbation import (
     DependenceAgreement,
     PerturbationMap,
@@ -20,6 +21,8 @@ from explicate.mechanisms.algorithms.sequence_models import SequenceModel, each
 
 __all__ = [
     "AlgorithmHypothesis",
+    "Branch",
+    "Condition",
     "DependenceAgreement",
     "FailurePrediction",
     "HeadEffects",

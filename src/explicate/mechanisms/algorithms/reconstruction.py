@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from explicate.errors import InputError, LeakageError
+from explicate.mechanisms.algorithms.branches import Branch, Branches, Measured, grown, numbers_of
 from explicate.mechanisms.algorithms.sequence_models import Words
 
 Algorithm = Callable[[Words], Sequence[str]]
+Measures = Callable[[Words], Measured]
 
 
 @dataclass(frozen=True)
@@ -44,17 +46,20 @@ class Reconstruction:
     Attributes
     ----------
     default : the hypothesis with the highest agreement on all probes.
-    pieces : for a kind of input another one, where that agreed more often.
-    kind : tells the kind of an input, from the input alone. probes : the inputs it was chosen on.
+    hypotheses : the family. branches : which of them speaks where; one without conditions speaks everywhere.
+    measures : what the branches go by, measured on an input alone. probes : the inputs it was chosen on.
     agreement : share of the probes on which model and program write the same.
+    validated : the same for branches chosen without the probe that is judged; None where there is one branch only.
     others : each hypothesis's agreement on all probes, by name.
     """
 
     default: AlgorithmHypothesis
-    pieces: Mapping[Any, AlgorithmHypothesis]
-    kind: Callable[[Words], Any] | None
+    hypotheses: tuple[AlgorithmHypothesis, ...]
+    branches: Branches
+    measures: Measures | None
     probes: frozenset[Words]
     agreement: float
+    validated: float | None
     others: Mapping[str, float]
 
     def __call__(self, words: Words) -> Words:
@@ -63,12 +68,16 @@ class Reconstruction:
 
     def rule_for(self, words: Words) -> AlgorithmHypothesis:
         """The hypothesis that speaks for an input."""
-        return self.default if self.kind is None else self.pieces.get(self.kind(words), self.default)
+        if self.measures is None:
+            return self.default
+        return self.hypotheses[numbers_of(self.branches, [self.measures(words)])[0]]
 
     def text(self) -> str:
         """The program, in words."""
-        lines = [f"kind {key}: {one.name}" for key, one in sorted(self.pieces.items(), key=lambda item: str(item[0]))]
-        return "\n".join([*lines, f"{'else' if lines else 'always'}: {self.default.name}"])
+        return "\n".join(
+            f"{' and '.join(map(str, one.conditions)) or 'always'}: {self.hypotheses[one.number].name}"
+            for one in self.branches
+        )
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,8 @@ def reconstruct(
     probes: Sequence[Words],
     answers: Sequence[Words],
     *,
-    kind: Callable[[Words], Any] | None = None,
+    measures: Measures | None = None,
+    most: int = 8,
     least: int = 5,
 ) -> Reconstruction:
     """Choose by agreement with the model.
@@ -106,7 +116,8 @@ def reconstruct(
     ----------
     hypotheses : the family; the first of equals is taken, so put the simplest first.
     answers : the model's, to the probes.
-    kind : sorts inputs into kinds, each of which may have a hypothesis of its own if it has at least `least` probes.
+    measures : what the program may branch by, from an input alone; None: one hypothesis speaks for all inputs.
+    most, least : branches, and probes of each; how many there are is chosen by cross-validation on the probes.
 
     Raises
     ------
@@ -119,20 +130,19 @@ def reconstruct(
     inputs = [tuple(words) for words in probes]
     said = [tuple(words) for words in answers]
     same = np.array([[one(words) == own for words, own in zip(inputs, said, strict=True)] for one in hypotheses])
-    best = int(same.mean(axis=1).argmax())
-    pieces: dict[Any, AlgorithmHypothesis] = {}
-    agreed = same[best].copy()
-    if kind is not None:
-        kinds = [kind(words) for words in inputs]
-        for key in dict.fromkeys(kinds):
-            own = np.array([one == key for one in kinds])
-            scores = same[:, own].mean(axis=1)
-            if own.sum() >= least and scores.max() > scores[best]:
-                chosen = int(scores.argmax())
-                pieces[key] = hypotheses[chosen]
-                agreed[own] = same[chosen, own]
+    best, validated = int(same.mean(axis=1).argmax()), None
+    branches: Branches = (Branch((), best),)
+    agreed = same[best]
+    if measures is not None:
+        measured = [measures(words) for words in inputs]
+        found = grown(same, measured, most=most, least=least)
+        branches, validated = found.branches, found.validated
+        agreed = same[numbers_of(branches, measured), np.arange(len(inputs))]
     names = {one.name: float(score) for one, score in zip(hypotheses, same.mean(axis=1), strict=True)}
-    return Reconstruction(hypotheses[best], pieces, kind, frozenset(inputs), float(agreed.mean()), names)
+    return Reconstruction(
+        hypotheses[best], tuple(hypotheses), branches, measures, frozenset(inputs), float(agreed.mean()), validated,
+        names,
+    )  # fmt: skip
 
 
 def failure_prediction(

@@ -56,7 +56,7 @@ class DirectPaths:
         import torch
 
         require_causal(model, "direct paths")
-        if model.architecture.head_sum != "attn_out" or model.architecture.residual != "sum":
+        if model.architecture.head_sum != "attn_out" or model.architecture.residual == "normalised":
             raise CapabilityError(
                 f"{model.name!r} has a norm between its heads and the stream, so a head has no share of its own; "
                 "patch its heads with explicate.patch_paths instead"

@@ -26,7 +26,8 @@ class WeightLayout:
     ----------
     model_types : values of `config.model_type` that have this layout.
     norm_attention, norm_mlp : the norms before attention and before the MLP; a block may have `Identity` there.
-    maps : the maps to queries, keys and values: three, or one whose output is all three, one after the other.
+    maps : the maps to queries, keys and values: three, or one whose output is all three.
+    joined : how the one map's output is ordered: all queries, keys and values after each other, or head by head.
     mlp_inputs : the maps that read the stream in the MLP; a block may lack them. mlp_output : the one that writes.
     post_norm : the norm between the heads' projection and the stream; "" where there is none.
     query_norm : the norm of the queries (keys have one too); "" where there is none.
@@ -38,6 +39,7 @@ class WeightLayout:
     norm_attention: str = "input_layernorm"
     norm_mlp: str = "post_attention_layernorm"
     maps: tuple[str, ...] = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+    joined: Literal["by kind", "by head"] = "by kind"
     mlp_inputs: tuple[str, ...] = ("mlp.gate_proj", "mlp.up_proj")
     mlp_output: str = "mlp.down_proj"
     post_norm: str = ""
@@ -79,6 +81,13 @@ for _entry in (
         mlp_inputs=("mlp.c_fc",),
         mlp_output="mlp.c_proj",
         positions="wpe",
+    ),
+    WeightLayout(
+        ("gpt_neox",),
+        maps=("attention.query_key_value",),
+        joined="by head",
+        mlp_inputs=("mlp.dense_h_to_4h",),
+        mlp_output="mlp.dense_4h_to_h",
     ),
 ):
     register_weight_layout(_entry)
@@ -138,12 +147,19 @@ def block_maps(model: LanguageModel, layer: int) -> BlockMaps:
     weights = [linear_weight(part) for part in parts]
     biases = [_bias(part, weight) for part, weight in zip(parts, weights, strict=True)]
     if len(parts) == 1:
-        weights, biases = list(weights[0].chunk(3)), list(biases[0].chunk(3))
+        weights, biases = (_apart(each[0], heads, layout.joined) for each in (weights, biases))
     cut = [weight.T.unflatten(1, (-1, width)).transpose(0, 1) for weight in weights]
     flat = [bias.unflatten(0, (-1, width)) for bias in biases]
     with torch.no_grad():
         bias = _bias(projection, linear_weight(projection))
     return BlockMaps(cut[0], cut[1], cut[2], output, flat[0], flat[1], flat[2], bias)
+
+
+def _apart(joint: torch.Tensor, heads: int, joined: str) -> list[torch.Tensor]:
+    """The queries', keys' and values' parts of one map's rows, each head after head."""
+    if joined == "by kind":
+        return list(joint.chunk(3))
+    return [part.flatten(0, 1) for part in joint.unflatten(0, (heads, 3, -1)).unbind(1)]
 
 
 def _bias(part: torch.nn.Module, weight: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 Every call takes one path (`ChatModel.replies`): checked, looked up in the cache, asked, metered, cached, logged.
 """
 
-from explicate.models.chat.asking import Answer, ask_in_form
+from explicate.models.chat.asking import Answer, all_answers, ask_in_form
 from explicate.models.chat.chat_model import ChatModel
 from explicate.models.chat.local import LocalChat
 from explicate.models.chat.messages import Decoding, Message
@@ -27,6 +27,7 @@ __all__ = [
     "ScriptedChat",
     "Structured",
     "Token",
+    "all_answers",
     "ask_all",
     "ask_in_form",
     "ask_outcomes",

@@ -8,10 +8,13 @@ from typing import Generic, TypeVar
 
 from explicate.errors import ExplicateError, InputError
 from explicate.models.chat.chat_model import ChatModel, Repetition
+from explicate.models.chat.endpoint import HopelessError
 from explicate.models.chat.messages import Asked, Conversation, Decoding, Message, conversation
 from explicate.models.chat.reply import Reply
 
 Value = TypeVar("Value")
+Reader = Callable[[Reply], "tuple[Value | None, str]"]
+"""Gives what a reply says, or None and what is wrong with it."""
 
 ATTEMPTS = 3
 NOTHING = "(nothing)"
@@ -38,7 +41,7 @@ class Answer(Generic[Value]):
 def ask_in_form(
     model: ChatModel,
     conversations: Sequence[Asked],
-    read: Callable[[Reply], tuple[Value | None, str]],
+    read: Reader[Value] | Sequence[Reader[Value]],
     *,
     again: str,
     attempts: int = ATTEMPTS,
@@ -50,7 +53,7 @@ def ask_in_form(
 
     Parameters
     ----------
-    read : gives what a reply says, or None and what is wrong with it.
+    read : see `Reader`; one for all conversations, or one each.
     again : what is answered to a reply that cannot be read; `{problem}` in it says why.
     attempts : most replies to one conversation.
     decoding, repetition, settings : see `ChatModel.replies`.
@@ -61,6 +64,11 @@ def ask_in_form(
     """
     if attempts < 1:
         raise InputError(f"attempts is {attempts}; ask at least once")
+    readers = [read] * len(conversations) if callable(read) else list(read)
+    if len(readers) != len(conversations):
+        raise InputError(
+            f"{len(readers)} readers for {len(conversations)} conversations: give one for all, or one each"
+        )
     threads = [conversation(asked) for asked in conversations]
     replies: list[list[Reply]] = [[] for _ in threads]
     found: list[Answer[Value] | ExplicateError | None] = [None] * len(threads)
@@ -73,7 +81,7 @@ def ask_in_form(
                 found[number] = outcome
                 continue
             replies[number].append(outcome)
-            value, problem = read(outcome)
+            value, problem = readers[number](outcome)
             if value is not None or attempt == attempts - 1:
                 found[number] = Answer(value, problem, tuple(replies[number]), threads[number])
                 continue
@@ -84,3 +92,19 @@ def ask_in_form(
         if not left:
             break
     return [one for one in found if one is not None]
+
+
+def all_answers(found: Sequence[Answer[Value] | ExplicateError], about: Sequence[str] = ()) -> list[Answer[Value]]:
+    """The answers, where no call failed; else the first error, now that all others are in and cached.
+
+    Parameters
+    ----------
+    about : what each conversation is about, for errors that are its own.
+    """
+    answers = []
+    for number, one in enumerate(found):
+        if isinstance(one, ExplicateError):
+            own = about and not isinstance(one, HopelessError)
+            raise type(one)(f"{about[number]}: {one}") if own else one
+        answers.append(one)
+    return answers

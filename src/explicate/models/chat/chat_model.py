@@ -50,10 +50,12 @@ class ChatModel(ABC):
     ----------
     ledger : what was spent so far.
     scripted : whether a program answers in the place of a model; every line of the log says so.
+    begins : whether replies can be made to begin with given words; see `Decoding.begin`.
     """
 
     kind: ClassVar[Literal["text"]] = "text"
     scripted: ClassVar[bool] = False
+    begins: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -139,6 +141,10 @@ class ChatModel(ABC):
         if isinstance(conversations, str) or not len(conversations):
             raise InputError(f"give {self.name!r} a list of conversations, at least one")
         chosen = Decoding.of(decoding, settings)
+        if chosen.begin and not self.begins:
+            raise CapabilityError(
+                f"{self.name!r} begins its replies itself; only a model that runs here can be given the first words"
+            )
         repetitions = _each(repetition, len(conversations))
         drawn = {number: chosen.drawn(number) for number in set(repetitions)}
         calls = [Call(conversation(a), drawn[r]) for a, r in zip(conversations, repetitions, strict=True)]

@@ -109,18 +109,18 @@ class Endpoint:
         try:
             return self._streamed(call) if self.stream else self._whole(call)
         except openai.APIStatusError as error:
-            message = self.key.hide(_message(error))
+            message = told(error, self.key)
             too_long = error.code == "context_length_exceeded" or bool(_WINDOW.search(message))
             return self._refused(error.status_code, message, error.response.headers, too_long, call)
         except openai.APITimeoutError:
             return Failure(EndpointError(f"{self.label} gave no reply within {self.timeout:g} s"), again=True)
         except openai.APIConnectionError as error:
-            what = self.key.hide(str(error.__cause__ or error)) or "no connection"
+            what = one_line(self.key.hide(str(error.__cause__ or error))) or "no connection"
             return Failure(HopelessError(f"{self.label} cannot be reached: {what}; is it running?"), again=True)
         except openai.APIError as error:  # an error in the middle of a stream
-            return Failure(EndpointError(f"{self.label}: {self.key.hide(_line(str(error)))}"), again=True)
+            return Failure(EndpointError(f"{self.label}: {one_line(self.key.hide(str(error)))}"), again=True)
         except transport.HTTPError as error:
-            what = self.key.hide(_line(str(error)) or type(error).__name__)
+            what = one_line(self.key.hide(str(error))) or type(error).__name__
             return Failure(EndpointError(f"{self.label} broke off in the middle of a reply: {what}"), again=True)
         except Incomplete as error:
             return Failure(EndpointError(f"{self.label} {error}"), again=True)
@@ -131,8 +131,7 @@ class Endpoint:
 
     def _refused(self, status: int, message: str, headers: Mapping[str, str], too_long: bool, call: Call) -> Failure:
         if status == 401 or status == 403:
-            what = "refused the API key" if self.key else "wants an API key"
-            error = HopelessError(f"{self.label} {what} ({status}: {message}); set {self.key.variable}")
+            error = HopelessError(f"{self.label} {lacks_key(self.key)} ({status}: {message}); set {self.key.variable}")
             return Failure(error, again=False)
         if status == 404:
             return Failure(HopelessError(f"{self.label}: not found (404: {message}); check address and model"), False)
@@ -265,12 +264,19 @@ def checked_parameters(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
     return found
 
 
-def _message(error: Any) -> str:
+def told(error: Any, key: Key) -> str:
+    """What an endpoint says of an error, in one line; the key is taken out before anything is cut."""
     body = error.body
     found = body.get("message") if isinstance(body, Mapping) else None
-    return _line(str(found or error.message))
+    return one_line(key.hide(str(found or error.message)))
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text in one line of at most 300 letters."""
     found = " ".join(text.split())
     return found if len(found) <= 300 else found[:299] + "…"
+
+
+def lacks_key(key: Key) -> str:
+    """Why an endpoint refuses a call for its key."""
+    return "refused the API key" if key else "wants an API key"

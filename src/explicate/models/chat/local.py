@@ -50,6 +50,8 @@ class LocalChat(ChatModel):
     name, cache, log : see `ChatModel`.
     """
 
+    begins = True
+
     def __init__(
         self,
         model: LanguageModel,
@@ -116,6 +118,7 @@ class LocalChat(ChatModel):
 
     def _task(self, call: Call) -> _Task:
         ids, notes = self.template.ids(call.messages)
+        ids += self.model.tokenizer(call.decoding.begin, add_special_tokens=False)["input_ids"]
         room = call.decoding.max_new_tokens
         if self.window is not None and len(ids) + room > self.window:
             raise WindowError(
@@ -156,7 +159,7 @@ class LocalChat(ChatModel):
                 for token, share, others in zip(one.ids, one.log_probabilities, one.alternatives, strict=True)
             )
         return Reply(
-            text=self.model.written_text(one.ids, task.decoding.stop),
+            text=task.decoding.begin + self.model.written_text(one.ids, task.decoding.stop),
             finish="stop" if one.ended else "length",
             prompt_tokens=len(task.ids),
             completion_tokens=len(one.ids),

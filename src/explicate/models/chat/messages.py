@@ -88,6 +88,8 @@ class Decoding:
     stop : the reply ends before the first of these texts.
     seed : of the draws; without meaning at temperature 0.
     logprobs : also keep the log-probability of each token of the reply, and those of its likeliest alternatives.
+    begin : what the reply begins with, given to the model as its own words; it goes on from there. Only models that run
+        here can be made to; see `ChatModel.begins`.
     """
 
     max_new_tokens: int = 256
@@ -96,6 +98,7 @@ class Decoding:
     stop: tuple[str, ...] = ()
     seed: int = 0
     logprobs: bool = False
+    begin: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
@@ -128,8 +131,9 @@ class Decoding:
         return dataclasses.replace(self, seed=seed % SEEDS)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields, as JSON."""
-        return {**vars(self), "stop": list(self.stop), "temperature": float(self.temperature)}
+        """The fields, as JSON; without a beginning where there is none, so that older caches and logs stay good."""
+        found = {**vars(self), "stop": list(self.stop), "temperature": float(self.temperature)}
+        return found if self.begin else {name: value for name, value in found.items() if name != "begin"}
 
 
 @dataclass(frozen=True)

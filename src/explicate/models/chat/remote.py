@@ -11,7 +11,16 @@ from typing import Any
 from explicate.errors import EndpointError, ExplicateError, InputError
 from explicate.models.chat.chat_model import ChatModel, Outcome
 from explicate.models.chat.credentials import Key, checked_address, variable_for
-from explicate.models.chat.endpoint import Endpoint, HopelessError, checked_parameters, libraries, make_client
+from explicate.models.chat.endpoint import (
+    Endpoint,
+    HopelessError,
+    checked_parameters,
+    lacks_key,
+    libraries,
+    make_client,
+    one_line,
+    told,
+)
 from explicate.models.chat.messages import Call
 from explicate.models.chat.reply import Reply
 from explicate.runtime.cache import CallCache
@@ -137,13 +146,19 @@ def _again(address: str, model: str, options: dict[str, Any]) -> RemoteChat:
 def _only_model(client: Any, address: str, key: Key) -> str:
     """The name of the endpoint's model, if it has just one."""
     openai, transport = libraries()
+    refused = ""
     try:
         names: list[str] = [str(one.id) for one in client.models.list()]
         problem = ""
+    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+        names, problem = [], ""
+        refused = f"{address} {lacks_key(key)} ({error.status_code}: {told(error, key)}); set {key.variable}"
     except (openai.OpenAIError, transport.HTTPError) as error:
-        names, problem = [], key.hide(" ".join(str(error).split()))
+        names, problem = [], one_line(key.hide(str(error)))
     except ValueError:
         names, problem = [], "its answer is no JSON"
+    if refused:  # outside of the handler: the client's error knows the request's headers
+        raise EndpointError(refused)
     if problem:
         raise EndpointError(
             f"{address} does not list its models ({problem}); is it running? Or name one: {address}#NAME"

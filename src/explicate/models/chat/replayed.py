@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from explicate.errors import FileFormatError, InputError
+from explicate.errors import CapabilityError, FileFormatError, InputError
 from explicate.models.chat.chat_model import ChatModel, Outcome
 from explicate.models.chat.messages import Call
 from explicate.models.chat.reply import Reply
@@ -18,8 +18,8 @@ from explicate.runtime.fingerprint import canonical_json, digest
 class ReplayedChat(ChatModel):
     """Answers from the log of a chat model, with its name and fingerprint; no model is called, and none is needed.
 
-    A conversation that the log has no reply to is an `InputError`. Where it has several, the last one counts. Replies
-    count as cached calls.
+    A conversation that the log has no reply to is an `InputError`; what the model could not do (a `CapabilityError`) it
+    cannot do here either. Where the log has several replies, the last one counts. Replies count as cached calls.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class ReplayedChat(ChatModel):
     FileFormatError : the file is missing, or is no log of a chat model.
     InputError : the log is of several models, or of no model of that name.
     """
+
+    begins = True
 
     def __init__(self, path: str | Path, *, model: str | None = None, log: str | Path | None = None) -> None:
         lines = log_file.read(path)
@@ -52,6 +54,11 @@ class ReplayedChat(ChatModel):
             for line in own
             if line["reply"] is not None
         }
+        self._lacking = {
+            _place(line["messages"], line["decoding"]): str(line["error"]["message"])
+            for line in own
+            if line["reply"] is None and (line.get("error") or {}).get("type") == CapabilityError.__name__
+        }
 
     def fingerprint(self) -> str:
         """That of the model that wrote the log."""
@@ -60,8 +67,11 @@ class ReplayedChat(ChatModel):
     def _answers(self, calls: Sequence[Call]) -> Iterator[tuple[int, Outcome]]:
         for number, call in enumerate(calls):
             asked = call.to_dict()
-            reply = self._replies.get(_place(asked["messages"], asked["decoding"]))
-            if reply is None:
+            place = _place(asked["messages"], asked["decoding"])
+            reply = self._replies.get(place)
+            if reply is None and place in self._lacking:
+                yield number, CapabilityError(self._lacking[place])
+            elif reply is None:
                 shown = " ".join(call.messages[-1].content.split())[:80]
                 yield number, InputError(f"the log {self.source} has no reply to {shown!r}, asked in this way")
             else:

@@ -24,12 +24,12 @@ CAUSAL_ORDER = ("embed", "resid_pre", "q", "k", "v", "scores", "pattern", "z", "
 
 def all_sites(model: TokenModel) -> list[Site]:
     """Every named site of a model; with heads, positions or module paths there are more."""
-    layers = range(model.layer_count)
-    return [Site("embed"), *(Site(kind, layer) for layer in layers for kind in LAYERED), Site("logits")]
+    layers, kinds = range(model.layer_count), model.architecture.kinds
+    return [Site("embed"), *(Site(kind, layer) for layer in layers for kind in kinds), Site("logits")]
 
 
 def check(model: TokenModel, site: Site) -> Site:
-    """Refuse a layer, head or module path that the model does not have."""
+    """Refuse a layer, head, kind of site or module path that the model does not have."""
     if site.is_module:
         known = dict(model.module.named_modules())
         if site.kind not in known:
@@ -45,6 +45,8 @@ def check(model: TokenModel, site: Site) -> Site:
         return site
     if site.layer is not None and site.layer >= model.layer_count:
         raise SiteError(f"{site}: {model.name!r} has {model.layer_count} layers, 0 to {model.layer_count - 1}")
+    if site.layer is not None and site.kind not in model.architecture.kinds:
+        raise SiteError(f"{site}: {model.name!r} has {model.architecture.no_middle}")
     if site.head is not None and site.head >= model.head_count:
         raise SiteError(f"{site}: {model.name!r} has {model.head_count} query heads, 0 to {model.head_count - 1}")
     return site

@@ -1,4 +1,4 @@
-"""Slot memories: a few vectors that read many tokens, each token's mass shared out between the slots.
+"""Slot memories: a few vectors that read many tokens, each token's mass shared out between them. Imports torch.
 
 Source: Hong, Park, Pavlic (2024), "Concept-Centric Transformers: Enhancing Model Interpretability through
 Object-Centric Concept Learning within a Shared Global Workspace", arXiv 2305.15775.

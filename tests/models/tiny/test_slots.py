@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from explicate.errors import InputError
-from explicate.glassbox.slots import ImplicitSlotAttention, QuerySlotAttention, SlotAttention
+from explicate.models.tiny.slots import ImplicitSlotAttention, QuerySlotAttention, SlotAttention
 
 LEARNED = [ImplicitSlotAttention, QuerySlotAttention]
 
