@@ -5,18 +5,20 @@ Source: Friedman, Wettig, Chen (2023), section 5: a program that fails is read, 
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
-from explicate.core.capabilities import Array, Floats
+from explicate.core.capabilities import Array, Floats, Masks
 from explicate.data.language.tagged import Tagged
-from explicate.glassbox.transformer_programs.analysis import Failure, accuracy, failures
+from explicate.glassbox.transformer_programs.analysis import Failure, accuracy
 from explicate.glassbox.transformer_programs.evaluation import Trace
 from explicate.glassbox.transformer_programs.program import Program, tag_codes
 from explicate.glassbox.transformer_programs.steps import Head, Lookup, Value
+from explicate.glassbox.transformer_programs.wording import name_of
 
 OUTSIDE = 1.0  # how far beyond the outermost logit a weight is moved
 ALIKE = 1e-9  # logits closer than this are equal
@@ -30,7 +32,7 @@ class Repair:
     ----------
     program : with the change.
     variable, entry : whose table was changed, at which values of what it reads; for a classifier weight the variable
-        that it weighs, at (value, tag).
+        that it weighs, at (value, tag); a number has one weight for each tag, that of 1.
     value : what stands there now. weight : whether a classifier weight was changed.
     before, after : token accuracy on the rows that it was looked for on.
     """
@@ -59,21 +61,22 @@ def repair(
 ) -> Repair | None:
     """The one change that raises the accuracy on `rows` most; None where no change helps.
 
-    Tried are the entries that failing positions used, of the steps whose variables spoke for wrong tags, the most
-    frequent first; and with `weights` the classifier weights of the values that those variables had, each moved to
-    where it is best.
+    Tried are the table entries that failing positions used, those first that right positions use seldom; and with
+    `weights` the classifier's weights of the values that variables had there, for the wrong and for the right tag, each
+    moved to where it is best.
 
     Parameters
     ----------
-    tries : so many table entries; each costs a run of the program on `rows`.
+    tries : so many changes of table entries, and of weights; each costs a run of the program on `rows`.
     confirm : rows on which the accuracy must not fall either. A change that helps by chance on `rows` seldom helps
         there.
     weights : False leaves the classifier alone; so do programs with one class for a whole sequence.
     """
     before = accuracy(program, rows)
     found = [Repair(program.edit(name, entry, value), name, entry, value, False, before, 0.0)
-             for (name, entry, value), _ in zip(_entries(program, rows), range(tries), strict=False)]  # fmt: skip
-    found += _reweightings(program, rows, before) if weights and not program.pooled else []
+             for name, entry, value in islice(_entries(program, rows), tries)]  # fmt: skip
+    if weights and not program.pooled:
+        found += [_reweighted(program, *one, before) for one in islice(_shifts(program, rows), tries)]
     measured = [_with_accuracy(one, rows) for one in found]
     bar = accuracy(program, confirm) if confirm else 0.0
     for one in sorted(measured, key=lambda each: -each.after):
@@ -105,57 +108,79 @@ def _with_accuracy(one: Repair, rows: Sequence[Tagged]) -> Repair:
 
 def _entries(program: Program, rows: Sequence[Tagged]) -> Iterator[tuple[str, tuple[Value, ...], Value]]:
     """Entries that failing positions used, each with all other values."""
-    trace = program.trace([row.tokens for row in rows])
-    steps = {step.name: step for step in program.steps}
-    counts: Counter[tuple[str, tuple[Value, ...]]] = Counter()
-    for failure in failures(program, rows):
-        step = steps.get(failure.variable)
-        if step is None or (isinstance(step, Head) and step.scores is not None):
+    trace, wrong = _failing(program, rows)
+    there = trace.codes >= 0
+    if program.pooled:  # all positions of a text took part
+        wrong = there & wrong.any(1, keepdims=True)
+    ranked = []
+    for step in program.steps:
+        if isinstance(step, Head) and step.scores is not None:
             continue
-        read = step.inputs if isinstance(step, Lookup) else (step.query,)
-        counts[failure.variable, tuple(trace.names(name, failure.sample)[failure.position] for name in read)] += 1
-    for name, entry in sorted(counts, key=lambda one: -counts[one]):
-        step = steps[name]
-        target = program.variables[step.key if isinstance(step, Head) else name]
-        codes = target.reachable if isinstance(step, Head) else range(program.width)
-        for code in codes:
-            yield name, entry, target.values[code]
+        read = [program.variables[name] for name in (step.inputs if isinstance(step, Lookup) else (step.query,))]
+        sizes = tuple(variable.size for variable in read)
+        used = np.ravel_multi_index(tuple(trace.values[variable.name] for variable in read), sizes)
+        total, failing = (np.bincount(used[mask], minlength=math.prod(sizes)) for mask in (there, wrong))
+        for place in np.flatnonzero(failing):
+            codes = tuple(int(code) for code in np.unravel_index(place, sizes))
+            entry = tuple(name_of(variable, code) for variable, code in zip(read, codes, strict=True))
+            ranked.append((-(failing[place] ** 2) / total[place], step, codes, entry))
+    for _, step, codes, entry in sorted(ranked, key=lambda one: one[0]):
+        table = step.predicate if isinstance(step, Head) else step.table
+        target = program.variables[step.key if isinstance(step, Head) else step.name]
+        for code in target.reachable if isinstance(step, Head) else range(program.width):
+            if code != table[codes]:
+                yield step.name, entry, target.values[code]
 
 
-def _reweightings(program: Program, rows: Sequence[Tagged], before: float) -> list[Repair]:
-    """Of each value that spoke for a wrong tag, its weights for that tag and for the right one, each moved."""
-    trace = program.trace([row.tokens for row in rows])
+def _shifts(program: Program, rows: Sequence[Tagged]) -> Iterator[tuple[str, Value, str, float]]:
+    """Weights and by how much to raise them, those first that set most right: variable, value, tag, shift."""
+    trace, wrong = _failing(program, rows)
     truth = tag_codes([row.tags for row in rows], program.tags)
     logits = trace.logits()
-    wanted: Counter[tuple[str, Value, str]] = Counter()
-    for one in failures(program, rows):
-        if not program.variables[one.variable].numeric:
-            wanted.update((one.variable, one.value, tag) for tag in (one.expected, one.predicted))
     found = []
-    for variable, value, tag in wanted:
-        there = _has(trace, variable, value) & (truth != -1)
-        by = best_shift(logits[there], truth[there], program.tags.index(tag))
-        if by:
-            changed = program.reweighted(variable, value, tag, by)
-            code = program.variables[variable].code(value)
-            weight = float(changed.weights[variable][code, program.tags.index(tag)])
-            found.append(Repair(changed, variable, (value, tag), weight, True, before, 0.0))
-    return found
+    for name in program.weights:
+        own, codes = program.variables[name], trace.values[name]
+        for code in [1] if own.numeric else np.unique(codes[wrong]).tolist():
+            cases = (codes > 0 if own.numeric else codes == code) & (truth != -1)
+            failing = cases & wrong
+            for tag in np.union1d(truth[failing], logits[failing].argmax(-1)):
+                by, gain = best_shift(logits[cases], truth[cases], int(tag), codes[cases] if own.numeric else None)
+                if gain:
+                    found.append((-gain, (name, name_of(own, code), program.tags[tag], by)))
+    for _, one in sorted(found, key=lambda each: each[0]):
+        yield one
 
 
-def best_shift(logits: Floats, truth: Array, tag: int) -> float:
-    """What to add to the logits of one tag so that most cases are right: exact, the smallest of equally good ones.
+def _failing(program: Program, rows: Sequence[Tagged]) -> tuple[Trace, Masks]:
+    """What the program computed, and (sample, position) where its tag is wrong and the right one is known."""
+    truth = tag_codes([row.tags for row in rows], program.tags)
+    trace = program.trace([row.tokens for row in rows])
+    return trace, (truth >= 0) & (trace.predictions() != truth)
+
+
+def _reweighted(program: Program, variable: str, value: Value, tag: str, by: float, before: float) -> Repair:
+    changed = program.reweighted(variable, value, tag, by)
+    own = program.variables[variable]
+    weight = changed.weights[variable][0 if own.numeric else own.code(value), program.tags.index(tag)]
+    return Repair(changed, variable, (value, tag), float(weight), True, before, 0.0)
+
+
+def best_shift(logits: Floats, truth: Array, tag: int, times: Array | None = None) -> tuple[float, int]:
+    """By how much to raise a weight for one tag so that most cases are right, and how many more are: exact.
+
+    Of equally good ones the smallest is taken; 0.0 where nothing helps.
 
     Parameters
     ----------
     logits : (case, tag). truth : (case,) the right tags' codes. tag : whose logits are moved.
+    times : (case,) how often the weight counts, above 0; by default once.
     """
     others = np.delete(logits, tag, axis=1)
     if not others.size:
-        return 0.0
+        return 0.0, 0
     rest = others.argmax(1)
     rest = rest + (rest >= tag)
-    turns = others.max(1) - logits[:, tag]  # the shift from which on the tag is predicted
+    turns = (others.max(1) - logits[:, tag]) / (1 if times is None else times)  # from there on the tag is predicted
     gains = (truth == tag).astype(int) - (truth == rest).astype(int)  # what its being predicted changes
     order = np.argsort(turns, kind="stable")
     places = turns[order]
@@ -164,12 +189,6 @@ def best_shift(logits: Floats, truth: Array, tag: int) -> float:
     right[1:-1][np.diff(places) < ALIKE] = np.iinfo(int).min  # no shift lies between equal ones
     now = (logits.argmax(1) == truth).sum() - (truth == rest).sum()
     if right.max() <= now:
-        return 0.0
+        return 0.0, 0
     best = np.flatnonzero(right == right.max())
-    return float(ends[best[np.abs(ends[best]).argmin()]])
-
-
-def _has(trace: Trace, variable: str, value: Value) -> Array:
-    """(sample, position) where a variable has a value."""
-    code = trace.program.variables[variable].code(value)
-    return np.asarray((trace.values[variable] == code) & (trace.codes >= 0))
+    return float(ends[best[np.abs(ends[best]).argmin()]]), int(right.max() - now)
