@@ -26,6 +26,7 @@ from explicate.mechanisms.fused import FusedBlocks
 from explicate.mechanisms.rows import Row, Write
 from explicate.mechanisms.runs import Runs
 from explicate.models.language import LanguageModel, sites, tokens
+from explicate.runtime.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     import torch
@@ -302,6 +303,7 @@ def _restarted(
 
 def engine_for(base: Runs, way: Way) -> FusedBlocks | OwnBlocks:
     """What runs rows from the untouched runs."""
+    keep_freed_memory()  # rows join layer by layer, so each layer's arrays are larger than those before
     return FusedBlocks(base) if way == "fused" else OwnBlocks(base)
 
 

@@ -20,8 +20,7 @@ from explicate.benchmarks.prism.names import RELATION, NameWorld
 from explicate.benchmarks.prism.scenarios import EXACT, GENERIC, GUESS, HEURISTIC, SCENARIOS, Rules
 from explicate.core.capabilities import Floats
 from explicate.data.language.facts import capitals, encyclopedia, invented_people, invented_towns
-from explicate.mechanisms.tracing import PLACES, causal_trace, extraction_rate, information_flow
-from explicate.mechanisms.tracing.causal_tracing import normalised
+from explicate.mechanisms.tracing import PLACES, causal_trace, extraction_rate, information_flow, summed_up
 from explicate.models import zoo
 from explicate.models.tiny.language import DecoderRecipe, train_decoder
 from explicate.reproductions.claims import Claim, Context
@@ -149,12 +148,12 @@ def _trace(unit: dict[str, Any]) -> dict[str, Any]:
             draws=sizes["draws"],
             seed=seed,
         )
-        share, counts = normalised(traced)
+        summary = summed_up(traced, clip=True)
         record[scenario] = {
             "total effect": traced["total_effect"].values.tolist(),
             "contrast": [None if np.isnan(v) else float(v) for v in subject_against_last(traced)],
-            "profile": np.nan_to_num(share.clip(-1, 1).mean("sample").values).tolist(),
-            "counts": counts,
+            "profile": np.nan_to_num(summary.mean.values).tolist(),
+            "counts": summary.counts,
             "subjects": once["sub_label"].tolist(),
         }
         if unit["window"] == sizes["windows"][0]:
