@@ -48,7 +48,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "examples": {"hist": 8000, "induction": 4000, "sort": 8000, "reverse": 8000, "double_hist": 8000,
                      "most_freq": 8000, "dyck1": 8000, "dyck2": 8000},
-        "epochs": {"hist": 150, "induction": 60, "sort": 150, "reverse": 150, "double_hist": 250, "most_freq": 150,
+        "epochs": {"hist": 150, "induction": 500, "sort": 150, "reverse": 150, "double_hist": 250, "most_freq": 150,
                    "dyck1": 40, "dyck2": 40},
         "random": 1000, "induction seeds": 6, "sentences": 800, "entity epochs": 60,
         "questions": 2000, "class epochs": 40,
