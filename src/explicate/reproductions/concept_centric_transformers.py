@@ -39,7 +39,7 @@ MODELS: dict[str, tuple[type, dict[str, Any]]] = {
     "cct whole": (ConceptCentricTransformer, {}),
     "ct whole": (ConceptTransformer, {}),
 }
-WHOLE = ("cct whole", "ct whole")  # all concepts are of the whole picture: no patch is left to say the class by itself
+WHOLE = ("cct whole", "ct whole")  # a control: all concepts are of the whole picture, none of patches
 COMPARED = ("cct", "ct", "plain")
 VARIANTS = ("isa", "bo_qsa", "cls", "static space")
 SIZES: dict[str, dict[str, Any]] = {
