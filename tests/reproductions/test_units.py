@@ -39,3 +39,7 @@ def test_the_seconds_of_an_interrupted_run_are_counted(tmp_path: Path, monkeypat
     again = claims.reproduce("squares", Context("smoke", (0,), tmp_path))
     assert again["claims"][0]["measured"] == 13
     assert 2000 <= again["seconds"] < 2060
+
+    once = Context("smoke", (0,), tmp_path)
+    for _ in range(2):  # a context that is used again does not count them twice
+        assert claims.reproduce("squares", once)["seconds"] < 2060

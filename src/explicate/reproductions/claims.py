@@ -93,6 +93,7 @@ def reproduce(system: str, context: Context) -> dict[str, Any]:
         if error.name != place:
             raise
         raise UnknownNameError(f"the system {system!r} has no reproduction yet; see `explicate systems`") from error
+    context = dataclasses.replace(context, earlier=[])  # a context that is used again does not count them twice
     start = time.perf_counter()
     claims: Sequence[Claim] = module.reproduce(context)
     judged = [claim.met for claim in claims if claim.met is not None]

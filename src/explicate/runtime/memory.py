@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 KEPT = 31 << 20  # bytes; the C library of Linux learns from chunks of less than 32 MiB
 
 
+@cache
 def keep_freed_memory() -> None:
     """Let arrays reuse memory that was freed before, up to 62 MiB of it, from now on.
 
