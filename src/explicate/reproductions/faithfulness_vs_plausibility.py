@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,11 @@ from explicate.data.language.marked_tasks import inference_items, review_items, 
 from explicate.data.language.nle_tasks import ChoiceItem
 from explicate.errors import MissingDependencyError
 from explicate.evaluation.self_explanation import FaithfulnessBattery, PlausibilityBattery, Respondent, quadrant
-from explicate.models import zoo
-from explicate.models.chat import LocalChat
 from explicate.rationales import SelfExplainer
 from explicate.rationales.scripted_reasoners import reasoner, sum_items
 from explicate.rationales.self_explanations import distinct_words
 from explicate.reproductions import faithfulness_vs_plausibility_claims as judged
+from explicate.reproductions.chats import zoo_chat
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
@@ -160,16 +158,11 @@ def _sums(unit: dict[str, Any]) -> dict[str, Any]:
 # -- SmolLM2 ---------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _chat() -> LocalChat:
-    return LocalChat(zoo.load("smollm2-135m"))
-
-
 def _smollm2(unit: dict[str, Any]) -> dict[str, Any]:
     """One form of SmolLM2's explanations on both axes; a record without figures where it is not installed."""
     size = SIZES[unit["scale"]]
     try:
-        chat = _chat()
+        chat = zoo_chat()
     except MissingDependencyError as error:
         return {"missing": str(error)}
     items = inference_items(size["asked"])

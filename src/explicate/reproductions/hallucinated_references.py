@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,13 @@ from explicate.data.language import bibliography as world
 from explicate.data.language.books import INVENTED, famous_books
 from explicate.data.language.references import Reference, references_in
 from explicate.errors import MissingDependencyError
-from explicate.models import zoo
 from explicate.models.chat import LocalChat
 from explicate.models.tiny import bibliography as tiny
 from explicate.rationales import ReferenceChecker, ReferenceCompletions, ReferencePrompts
 from explicate.rationales.author_lists import author_names
 from explicate.rationales.scripted_librarian import librarian
 from explicate.reproductions import hallucinated_references_claims as judged
+from explicate.reproductions.chats import zoo_chat
 from explicate.reproductions.claims import Claim, Context
 from explicate.runtime.files import cache_folder
 from explicate.runtime.fingerprint import digest
@@ -215,16 +214,11 @@ def _generated(checker: Any, known: world.Bibliography, count: int, seed: int) -
 # -- SmolLM2 ----------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _chat() -> LocalChat:
-    return LocalChat(zoo.load("smollm2-135m"), template="plain")
-
-
 def _smollm2(unit: dict[str, Any]) -> dict[str, Any]:
     """Famous and invented books; direct queries are asked once, by the probability of yes, since it draws nothing."""
     count = SIZES[unit["scale"]]["books"]
     try:
-        chat = _chat()
+        chat = zoo_chat(template="plain")
     except MissingDependencyError as error:
         return {"missing": str(error)}
     titles = [*list(famous_books())[:count], *INVENTED[:count]]

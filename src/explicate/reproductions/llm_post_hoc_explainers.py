@@ -25,12 +25,11 @@ from explicate.data import table
 from explicate.errors import InputError, MissingDependencyError
 from explicate.evaluation.agreement import feature_agreement, rank_agreement
 from explicate.evaluation.prediction_gap import PredictionGaps, auc_over_k, pgi, pgu
-from explicate.models import zoo
-from explicate.models.chat import LocalChat
 from explicate.models.tiny.classifier import NetworkClassifier
 from explicate.models.torch_tabular import TorchTabularModel
 from explicate.rationales import InContextExplainer, Neighbourhood, scripted_rankers, solved
 from explicate.reproductions import llm_post_hoc_explainers_claims as judged
+from explicate.reproductions.chats import zoo_chat
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
@@ -245,11 +244,6 @@ def _with_flips(method: InContextExplainer, rows: Array, background: Array) -> I
 # -- chat models ---------------------------------------------------------------------------------------------------
 
 
-@cache
-def _chat(name: str) -> LocalChat:
-    return LocalChat(zoo.load(name), template=dict(CHATS)[name])
-
-
 def _asked(unit: dict[str, Any]) -> dict[str, Any]:
     """What a chat model makes of a few instances; a record without figures where it is not installed."""
     handle, examples, rows, _ = _trained(unit["table"], "LR", 0, unit["scale"])
@@ -258,7 +252,7 @@ def _asked(unit: dict[str, Any]) -> dict[str, Any]:
     if unit["strategy"] == "explanation":
         fields |= {"explainer": Gradient(absolute=True), "examples": examples}
     try:
-        chat = _chat(unit["chat"])
+        chat = zoo_chat(unit["chat"], dict(CHATS)[unit["chat"]])
     except MissingDependencyError as error:
         return {"missing": str(error)}
     found = _in_context(unit["scale"], chat, **fields).explain(handle, rows, target=0)

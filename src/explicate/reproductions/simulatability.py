@@ -45,11 +45,10 @@ from explicate.evaluation.simulatability.study import balance
 from explicate.evaluation.simulatability.tables import adult_parts, table_study, train_study_models
 from explicate.evaluation.simulatability.trained_reader import TrainedReader
 from explicate.glassbox.prototypes.nearest import NearestPrototype
-from explicate.models import zoo
-from explicate.models.chat import LocalChat
 from explicate.models.tiny.categories import BOTTLENECK, CategoryRecipe, trained_categories
 from explicate.models.tiny.sentences import SentenceRecipe
 from explicate.reproductions import simulatability_claims as judged
+from explicate.reproductions.chats import zoo_chat
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.units import by_part, measured
 from explicate.runtime.files import cache_folder
@@ -147,7 +146,7 @@ def _chat(unit: dict[str, Any]) -> dict[str, Any]:
     """SmolLM2-135M on the pages of a planted model, by its likelier answer, and how many of its replies can be read."""
     scale = SIZES[unit["scale"]]
     try:
-        chat = LocalChat(zoo.load("smollm2-135m"))
+        chat = zoo_chat()
     except MissingDependencyError as error:
         return {"missing": str(error)}
     method = unit["method"]

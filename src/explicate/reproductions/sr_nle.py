@@ -9,7 +9,6 @@ and its data sets are on no package.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,14 +21,15 @@ from explicate.evaluation.nle_counterfactual import (
     insert_modifiers,
     unfaithfulness_rate,
 )
-from explicate.models import zoo
-from explicate.models.chat import LocalChat
+from explicate.models.language import LanguageModel
 from explicate.models.tiny import trigger_language as triggers
+from explicate.models.tiny.decoder import Decoder
 from explicate.rationales import AttributionFeedback, SelfRefiner
 from explicate.rationales.feedback import STOP_WORDS, Asking, RandomWordFeedback, summed, token_sizes
 from explicate.rationales.scripted_refiner import scripted
 from explicate.rationales.self_refine import answered
 from explicate.reproductions import sr_nle_claims as judged
+from explicate.reproductions.chats import zoo_chat
 from explicate.reproductions.claims import Claim, Context
 from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
@@ -117,8 +117,7 @@ def _counter(
 def _trigger(unit: dict[str, Any]) -> dict[str, Any]:
     """Accuracy, flips, and where attributions rank the word that moved the answer."""
     size = SIZES[unit["scale"]]
-    shape = triggers.decoder(*size["shape"])
-    model = triggers.trained(unit["seed"], size["sentences"], shape=shape, learning_rate=size["rate"])
+    shape, model = _decoder(unit)
     held_out = triggers.TriggerCorpus().batch(generator(unit["seed"], "held out"), size["held_out"])
     ends = (held_out.ids >= 0).sum(axis=1) - 1
     rows = np.arange(len(ends))
@@ -175,9 +174,8 @@ def _trigger(unit: dict[str, Any]) -> dict[str, Any]:
 
 def _ways(unit: dict[str, Any]) -> dict[str, Any]:
     """Which word integrated gradients put first, in several ways, with and without stop words."""
-    size = SIZES[unit["scale"]]
-    shape = triggers.decoder(*size["shape"])
-    model = triggers.trained(unit["seed"], size["sentences"], shape=shape, learning_rate=size["rate"])
+    steps = SIZES[unit["scale"]]["steps"]
+    shape, model = _decoder(unit)
     rng = generator(unit["seed"], "ways")
     plain = [triggers.plain_sentence(rng) for _ in range(TRIED[unit["scale"]])]
     words = [triggers.TRIGGERS[int(rng.integers(len(triggers.TRIGGERS)))] for _ in plain]
@@ -188,7 +186,7 @@ def _ways(unit: dict[str, Any]) -> dict[str, Any]:
     given = triggers.answers(model, edits)
     record: dict[str, Any] = {}
     for name, options in WAYS.items():
-        how = AttributionFeedback("ig", steps=size["steps"], **options)
+        how = AttributionFeedback("ig", steps=steps, **options)
         ranked = [_ranked(model, shape, one, int(answer), how)[0] for one, answer in zip(edits, given, strict=True)]
         kept = [[word for word in own if word not in STOP_WORDS] for own in ranked]
         record[name] = {
@@ -197,6 +195,13 @@ def _ways(unit: dict[str, Any]) -> dict[str, Any]:
             "the": [own[0] == "the" for own in ranked],
         }
     return record
+
+
+def _decoder(unit: dict[str, Any]) -> tuple[Decoder, LanguageModel]:
+    """The shape, and the decoder trained with the unit's seed."""
+    size = SIZES[unit["scale"]]
+    shape = triggers.decoder(*size["shape"])
+    return shape, triggers.trained(unit["seed"], size["sentences"], shape=shape, learning_rate=size["rate"])
 
 
 def _ranked(model: Any, shape: Any, sentence: Any, answer: int, how: AttributionFeedback) -> tuple[list[str], float]:
@@ -210,16 +215,11 @@ def _ranked(model: Any, shape: Any, sentence: Any, answer: int, how: Attribution
 # -- SmolLM2 ---------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _chat() -> LocalChat:
-    return LocalChat(zoo.load("smollm2-135m"))
-
-
 def _smollm2(unit: dict[str, Any]) -> dict[str, Any]:
     """Counter items of SmolLM2, and all arms on them; a record without figures where it is not installed."""
     size = SIZES[unit["scale"]]
     try:
-        chat = _chat()
+        chat = zoo_chat()
     except MissingDependencyError as error:
         return {"missing": str(error)}
     items = templated_items(unit["task"], size["asked"])

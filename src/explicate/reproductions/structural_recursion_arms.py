@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from explicate.benchmarks.recursion import (
@@ -18,11 +17,9 @@ from explicate.benchmarks.recursion import (
 )
 from explicate.data.recursion.successor import term_of
 from explicate.errors import MissingDependencyError
-from explicate.models import zoo
-from explicate.models.chat import LocalChat
-from explicate.models.language import LanguageModel
 from explicate.models.tiny.decoder import Decoder
 from explicate.models.tiny.separated_decoder import SeparatedDecoder
+from explicate.reproductions.chats import zoo_chat
 from explicate.reproductions.structural_recursion_training import Sizes, Unit, forest, lesson, recipe, trained
 from explicate.runtime.seeds import generator
 
@@ -64,7 +61,7 @@ def chatting(unit: Unit, sizes: Sizes) -> dict[str, Any]:
     It is asked through its chat template, or "plain", as a text that it continues.
     """
     try:
-        chat = LocalChat(_smollm2(), template=unit["template"])
+        chat = zoo_chat(template=unit["template"])
     except MissingDependencyError as error:
         return {"missing": str(error)}
     task, rng = SuccessorTask(), generator(unit["seed"], "chat")
@@ -90,8 +87,3 @@ def _same(asked: Items, answers: list[Any]) -> dict[str, int]:
         name: sum(own == other for own, other in zip(answers, floor.answers, strict=True))
         for name, floor in baselines(asked).items()
     }
-
-
-@cache
-def _smollm2() -> LanguageModel:
-    return zoo.load("smollm2-135m")
