@@ -1,5 +1,7 @@
 """The reproduction at its small scale: resumed, and its figures in the range that they must have."""
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("peft")
@@ -20,9 +22,16 @@ def test_the_small_scale(smollm2, tmp_path):
     assert by_name["The coordinate tells the intents apart"]["measured"] >= 0.9
     untuned = next(claim for name, claim in by_name.items() if name.startswith("For information: SmolLM2 as it is"))
     assert untuned["measured"] <= 0.2
+    logs = _logs(tmp_path)
+    assert logs
     again = reproduce("context-knob", context)
     assert again["claims"] == found["claims"]
-    assert again["seconds"] < found["seconds"]
+    assert _logs(tmp_path) == logs  # every unit was taken over, none was measured again
+
+
+def _logs(folder: Path) -> dict[Path, bytes]:
+    """The units' logs of a run: a unit that is measured again adds its lines."""
+    return {log: log.read_bytes() for log in folder.rglob("units.jsonl")}
 
 
 def test_runs_of_layers_are_named_shortly():
