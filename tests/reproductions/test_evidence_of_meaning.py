@@ -18,7 +18,7 @@ def test_smoke_scale_measures_every_bar_of_the_page_and_resumes(tmp_path, monkey
     judged = [claim for claim in result["claims"] if claim["met"] is not None]
     assert [claim["bar"] for claim in judged] == BARS
     assert all(claim["measured"] is not None for claim in judged)
-    monkeypatch.setattr(evidence_of_meaning, "_last", lambda unit: pytest.fail("done twice"))
+    monkeypatch.setattr(evidence_of_meaning, "_last", lambda *_: pytest.fail("done twice"))
     assert reproduce("evidence-of-meaning", context)["claims"] == result["claims"]
 
 
@@ -56,6 +56,7 @@ def records(gaps):
         "training": [{"parameters": 1000, "steps": 10}],
         "constant": [{"share": 0.1}],
         "last": [last(seed, gap) for seed, gap in enumerate(gaps)],
+        "one example": [last(seed, gap) for seed, gap in enumerate(gaps)],
         "point": [
             {
                 "seed": seed,

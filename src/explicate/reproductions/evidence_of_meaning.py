@@ -1,11 +1,13 @@
 """Evidence of meaning (arXiv 2305.11169): a decoder trained on programs holds their states; other meanings are harder.
 
 The papers' texts have over 700 tokens. Here worlds are 5 x 5 cells, three examples are shown, and a grid is a few
-words, so that a small decoder learns from scratch in minutes.
+words, so that a small decoder learns from scratch in minutes. A second decoder is shown one example of each task: it
+is the same study without the need for one program that fits several.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -38,6 +40,7 @@ from explicate.reproductions.units import by_part, measured
 from explicate.runtime.seeds import generator
 
 CORPUS = ProgramCorpus()
+ONE_EXAMPLE = ProgramCorpus(dataclasses.replace(SMALL, shown=1))
 DIRECTION, POSITION = (
     feature(name, CORPUS.encoding.rows, CORPUS.encoding.columns) for name in ("direction", "position")
 )
@@ -75,11 +78,16 @@ def reproduce(context: Context) -> Sequence[Claim]:
         parts += [{"part": "point", "seed": seed, "step": step} for step in scale["checkpoints"]]
         parts += [{"part": part, "seed": seed} for part in ("last", "planted", "constant")]
         found += measured(context, "evidence-of-meaning", _work, parts, scale, version=2, stage=str(seed))
+    alone = [{"part": "one example", "seed": seed} for seed in context.seeds]
+    found += measured(context, "evidence-of-meaning", _work, alone, scale, stage="one-example")
     return claims_of(by_part(found))
 
 
 def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
-    parts = {"training": _training, "point": _point, "last": _last, "planted": _planted, "constant": _constant}
+    parts = {
+        "training": _training, "point": _point, "last": _last, "planted": _planted, "constant": _constant,
+        "one example": _one_example,
+    }  # fmt: skip
     with warnings.catch_warnings():
         if unit["scale"] == "smoke":
             warnings.simplefilter("ignore", UserWarning)  # that there are few labelled states
@@ -89,10 +97,10 @@ def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
 # -- units ---------------------------------------------------------------------------------------------------------
 
 
-def _trained(unit: dict[str, Any]) -> Trained:
+def _trained(unit: dict[str, Any], corpus: ProgramCorpus = CORPUS) -> Trained:
     """The decoder of one seed; trained once, from the cache afterwards."""
     scale = SIZES[unit["scale"]]
-    decoder = Decoder(CORPUS.encoding.vocabulary, context=64, end="end", **scale["decoder"])
+    decoder = Decoder(corpus.encoding.vocabulary, context=64, end="end", **scale["decoder"])
     recipe = DecoderRecipe(
         seed=unit["seed"],
         checkpoints=(0, *scale["checkpoints"]),
@@ -100,7 +108,7 @@ def _trained(unit: dict[str, Any]) -> Trained:
         precision="bfloat16",
         **scale["recipe"],
     )
-    return train_decoder(decoder, CORPUS, recipe, name=f"programs {unit['seed']}")
+    return train_decoder(decoder, corpus, recipe, name=f"programs {unit['seed']}, {corpus.source.shown} shown")
 
 
 def _study(unit: dict[str, Any]) -> ProgramSemantics:
@@ -130,13 +138,18 @@ def _point(unit: dict[str, Any]) -> dict[str, Any]:
     return _study(unit).point(_trained(unit).at(unit["step"]), CORPUS, tasks, unit["seed"])
 
 
-def _last(unit: dict[str, Any]) -> dict[str, Any]:
+def _last(unit: dict[str, Any], corpus: ProgramCorpus = CORPUS) -> dict[str, Any]:
     """On tasks that no checkpoint was looked at with."""
-    trained = _trained(unit)
-    tasks = CORPUS.held_out(SIZES[unit["scale"]]["last_tasks"], unit["seed"], "last")
+    trained = _trained(unit, corpus)
+    tasks = corpus.held_out(SIZES[unit["scale"]]["last_tasks"], unit["seed"], "last")
     study = _study(unit)
-    point = study.point(trained.model, CORPUS, tasks, unit["seed"])
-    return {**point, **study.last(trained.model, CORPUS, tasks, trained.at(0), unit["seed"])}
+    point = study.point(trained.model, corpus, tasks, unit["seed"])
+    return {**point, **study.last(trained.model, corpus, tasks, trained.at(0), unit["seed"])}
+
+
+def _one_example(unit: dict[str, Any]) -> dict[str, Any]:
+    """The same decoder, recipe and questions, where a task shows one example."""
+    return _last(unit, ONE_EXAMPLE)
 
 
 def _planted(unit: dict[str, Any]) -> dict[str, Any]:

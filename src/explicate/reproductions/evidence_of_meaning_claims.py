@@ -29,6 +29,7 @@ def claims_of(found: dict[str, list[Any]]) -> Sequence[Claim]:
         *_correlations(last, points),
         *_planted(found["planted"]),
         _perplexity(last),
+        *_one_example(found["one example"]),
     ]
 
 
@@ -218,6 +219,29 @@ def _perplexity(last: list[Any]) -> Claim:
     return Claim("References stay surprising where the model writes its own programs",
                  "perplexity of the references of tasks that it does not solve", "stays high", unsolved,
                  baseline=solved, note="the baseline is that of the tasks it solves; informative")  # fmt: skip
+
+
+def _one_example(alone: list[Any]) -> list[Claim]:
+    """Why the state is not read with several examples: the same study where one is shown."""
+    means = {
+        key: _over_seeds([one["readings"][key]["accuracy"] for one in alone])
+        for key in (NOW, NEXT, TURN)
+        if all(key in one["readings"] for one in alone)
+    }
+    prefix = float(np.mean([one["baselines"]["program prefix"][NOW]["accuracy"] for one in alone]))
+    solved = listed(one["generative_accuracy"] for one in alone)
+    shown = "; ".join(f"{key} {interval.value:.3f}" for key, interval in means.items() if key != NOW)
+    tables = [_table(one["intervention"]) for one in alone]
+    gap = _over_seeds([_gap(table, 0, 0, above=False) for table in tables])
+    deeper = float(np.mean([_gap(table, 1, 0, above=False) for table in tables]))
+    return [
+        Claim("Where a task shows one example, the states tell the state", "accuracy of a linear probe for the "
+              "direction, offset 0", "rises over training", means[NOW].value, _ends(means[NOW]), prefix, CHANCE,
+              note=f"the same decoder, recipe and questions; {shown}; generative accuracy by seed {solved}"),
+        Claim("and alternative meanings are harder to read", "accuracy of the direction, original - others, linear "
+              "probe", "original easier", gap.value, _ends(gap), chance=0.0,
+              note=f"{tables[0]['probe'][1]} probe {deeper:.3f}"),
+    ]  # fmt: skip
 
 
 def _table(found: dict[str, Any]) -> dict[str, Any]:
