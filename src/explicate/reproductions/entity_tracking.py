@@ -1,9 +1,10 @@
 """Entity tracking under fine-tuning (arXiv 2402.14811): one circuit, enhanced rather than replaced.
 
 SmolLM2-135M cannot do the task, so decoders are trained: a base model that is stopped halfway, A (all weights) and B
-(low-rank adapters) tuned on binding without boxes, C on text in which nothing is bound. Circuits are found by path
-patching from the output back and cut to what is needed; what groups carry is asked by masks, and what tuning changed by
-patches between the models.
+(low-rank adapters) tuned on binding without boxes, C on text in which nothing is bound. A fifth of what A and B read
+are boxes, so controls read that fifth beside text in which nothing is bound. Circuits are found by path patching from
+the output back and cut to what is needed; what groups carry is asked by masks, and what tuning changed by patches
+between the models.
 """
 
 from __future__ import annotations
@@ -67,6 +68,14 @@ from explicate.runtime.seeds import generator
 
 BOXES = 7
 MODELS = ("base", "A", "B", "C")
+CONTROLS = ("A's control", "B's control", "C at a tenth of its rate")
+BINDING, UNBOUND = (Mixture((text, BoxesText()), (0.8, 0.2)) for text in (Assignments(), RandomText()))
+TUNED: dict[str, tuple[Any, float, bool]] = {
+    "A": (BINDING, 5e-4, False), "A's control": (UNBOUND, 5e-4, False),
+    "B": (BINDING, 2e-3, True), "B's control": (UNBOUND, 2e-3, True),
+    "C": (RandomText(), 1e-5, False), "C at a tenth of its rate": (RandomText(), 1e-6, False),
+}  # fmt: skip
+"""Of each tuned model: what it reads, its learning rate, whether by low-rank adapters."""
 POSITIONS = {"last": "last", "query label": "query_label", "first mention": "first_mention"}
 AFTER = 8  # tokens of the second half that are said; the next is asked for
 THRESHOLDS = (-1.0, 0.0, 0.005, 0.01, 0.02, 0.05)
@@ -109,6 +118,8 @@ def reproduce(context: Context) -> Sequence[Claim]:
             {"part": "overlap", "model": m, "seed": s, "circuit": base, "other": circuits[m, s]} for m in ("A", "B")
         ]
     found += measured(context, "entity-tracking", _work, second, sizes, stage="questions")
+    controls = [{"part": "accuracy", "model": m, "seed": s} for s in context.seeds for m in CONTROLS]
+    found += measured(context, "entity-tracking", _work, controls, sizes, stage="controls")
     return claims_of(found, context)
 
 
@@ -142,18 +153,16 @@ def model_of(name: str, seed: int, scale: str) -> LanguageModel:
     ).model
     if name == "base":
         return base
-    binding = Mixture((Assignments(), BoxesText()), (0.8, 0.2))
-    corpus = RandomText() if name == "C" else binding
-    rate = {"A": 5e-4, "B": 2e-3, "C": 1e-5}[name]
+    corpus, rate, low_rank = TUNED[name]
     trained = train_decoder(
         decoder,
         corpus,
         DecoderRecipe(steps=size["tuning"], learning_rate=rate, **usual),
         name=f"model {name}",
         start=base,
-        adapt=LowRankAdapters() if name == "B" else None,
+        adapt=LowRankAdapters() if low_rank else None,
     )
-    return merged(trained) if name == "B" else trained.model
+    return merged(trained) if low_rank else trained.model
 
 
 def _prompts(model: LanguageModel, count: int, seed: int, what: str) -> EncodedBoxes:
