@@ -35,14 +35,15 @@ from explicate.reproductions.units import by_part, measured
 
 SHAPES: dict[str, dict[str, Any]] = {  # published for all but hist, induction and sort: three layers, so many heads
     "hist": {},
-    "induction": {"layers": 2, "categorical_heads": 1, "numeric_heads": 0, "categorical_mlps": 0, "numeric_mlps": 0},
+    "induction": {"layers": 2, "categorical_heads": 1, "numeric_heads": 0, "categorical_mlps": 0, "numeric_mlps": 0,
+                  "mask_unknown": False},
     "sort": {"layers": 2, "categorical_heads": 4, "numeric_heads": 4},
     "reverse": {"layers": 3, "categorical_heads": 4, "numeric_heads": 4},
     "double_hist": {"layers": 3},
     "most_freq": {"layers": 3, "categorical_heads": 4, "numeric_heads": 4, "categorical_mlps": 2, "numeric_mlps": 2},
     "dyck1": {"layers": 3, "categorical_heads": 4, "numeric_heads": 4},
     "dyck2": {"layers": 3, "categorical_mlps": 2, "numeric_mlps": 2},
-}
+}  # fmt: skip
 BATCH = {"induction": 128, "dyck1": 128, "dyck2": 128}  # the published 512 elsewhere
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
@@ -73,6 +74,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
         seeds = context.seeds[:1] if name in INFORMATIVE else context.seeds
         seeds = tuple(range(scale["induction seeds"])) if name == "induction" else seeds
         units += [{"part": "task", "task": name, "seed": seed} for seed in seeds]
+    units += [{**unit, "masked": True} for unit in units if unit["task"] == "induction"]
     units += [{"part": part, "seed": seed} for part in ("repair", "entities", "classes") for seed in context.seeds]
     sizes = {**scale, "shapes": SHAPES, "batch": BATCH}
     found = by_part(measured(context, "transformer-programs", _work, units, sizes, version=2))
@@ -84,9 +86,11 @@ def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def _task(unit: dict[str, Any]) -> dict[str, Any]:
-    """One task with one seed."""
+    """One task with one seed; induction also where "<unk>" is masked, as for the other tasks."""
     scale, name = SIZES[unit["scale"]], unit["task"]
     config, recipe = _plan(scale, name, unit["seed"])
+    if unit.get("masked"):
+        config = dataclasses.replace(config, mask_unknown=True)
     result, model = study_task(name, config, recipe, examples=scale["examples"][name], random_inputs=scale["random"])
     training, _, test = split(TASKS[name].examples(scale["examples"][name]), unit["seed"])
     standard = token_accuracy(standard_tags(model, training, test, batch=128), test)

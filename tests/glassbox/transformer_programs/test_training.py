@@ -121,6 +121,16 @@ def test_unknown_tags_are_neither_learned_nor_predicted():
     assert accuracy(model.program, rows) == accuracy(model.program, answered)
 
 
+def test_unknown_tags_are_tags_like_the_others_where_they_are_not_masked():
+    rows = TASKS["induction"].examples(60)
+    config = TransformerProgramConfig(causal=True, mask_unknown=False)
+    model = TransformerProgram.train(rows, config, replace(RECIPE, epochs=30), cache=False)
+    assert model.tags == ("0", "1", "2", "3", "<unk>")
+    inputs = [row.tokens for row in rows]
+    assert any("<unk>" in tags for tags in model.predict(inputs))
+    assert [tuple(tags) for tags in model.program.predict(inputs)] == [tuple(tags) for tags in model.predict(inputs)]
+
+
 def test_word_vectors_start_the_embeddings():
     rows = TASKS["hist"].examples(20)
     vectors = np.repeat(np.eye(2), 4, axis=0)[:7]  # two kinds of words

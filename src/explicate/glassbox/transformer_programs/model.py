@@ -62,7 +62,7 @@ class TransformerProgram(GlassBox):
     ) -> Self:
         """Learn from tagged sequences, or load what was learned from them before.
 
-        Tokens whose tag is None or "<unk>" are not learned from, and "<unk>" is never predicted.
+        Tokens whose tag is None are not learned from; whether "<unk>" is a tag, `config.mask_unknown` says.
 
         Parameters
         ----------
@@ -81,7 +81,8 @@ class TransformerProgram(GlassBox):
         if not examples:
             raise InputError("there are no examples to learn from")
         words = tuple(vocabulary or sorted({token for row in examples for token in row.tokens}))
-        tags = tuple(sorted({tag for row in examples for tag in row.tags if tag is not None and tag != UNKNOWN}))
+        masked = UNKNOWN if config.mask_unknown else None
+        tags = tuple(sorted({tag for row in examples for tag in row.tags if tag is not None and tag != masked}))
         if not tags:
             raise InputError("the examples have no tags to learn")
         longest = context or max(len(row.tokens) for row in examples)

@@ -278,7 +278,7 @@ def encoded(sentences: Sentences, vocabulary: Sequence[str], context: int) -> Ar
 def tag_codes(rows: Sequence[Sequence[str | None]], tags: Sequence[str], positions: int | None = None) -> Array:
     """Tag codes (sample, position): -1 where there is nothing to predict, -2 for tags that are not among `tags`.
 
-    There is nothing to predict where the tag is None or "<unk>".
+    There is nothing to predict where the tag is None, or "<unk>" that is not among `tags`.
     """
     places: dict[str | None, int] = {tag: place for place, tag in enumerate(tags)}
     nothing = {None, UNKNOWN} - set(tags)

@@ -34,6 +34,8 @@ class TransformerProgramConfig:
     sampling : "gumbel-soft", "gumbel-hard" (one-hot forward, soft gradient) or "softmax" (no noise).
     start_temperature, end_temperature : the temperature falls from one to the other in equal ratios, step by step.
     dropout : of the classifier's inputs.
+    mask_unknown : the tag "<unk>" is not learned from and never predicted, like no tag at all; False makes it a tag
+        like the others (published for induction, where it says that a letter was not there before).
 
     Raises
     ------
@@ -58,6 +60,7 @@ class TransformerProgramConfig:
     start_temperature: float = 3.0
     end_temperature: float = 0.01
     dropout: float = 0.0
+    mask_unknown: bool = True
 
     def __post_init__(self) -> None:
         parts = ("categorical_heads", "numeric_heads", "categorical_mlps", "numeric_mlps")
