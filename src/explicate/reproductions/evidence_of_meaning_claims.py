@@ -14,7 +14,7 @@ from explicate.runtime.statistics import Interval, t_interval
 
 NOW, NEXT = "direction/0", "direction/1"
 TURN = "turn/0"
-FRAME = "the hero's own frame: the examples start in different directions, and one program must fit them all"
+FRAME = "the hero's own frame, in which the three examples are alike"
 CHANCE = 0.25
 
 
@@ -222,7 +222,7 @@ def _perplexity(last: list[Any]) -> Claim:
 
 
 def _one_example(alone: list[Any]) -> list[Claim]:
-    """Why the state is not read with several examples: the same study where one is shown."""
+    """Whether the state is not read because one program must fit several examples: the same study with one example."""
     means = {
         key: _over_seeds([one["readings"][key]["accuracy"] for one in alone])
         for key in (NOW, NEXT, TURN)
@@ -235,7 +235,7 @@ def _one_example(alone: list[Any]) -> list[Claim]:
     gap = _over_seeds([_gap(table, 0, 0, above=False) for table in tables])
     deeper = float(np.mean([_gap(table, 1, 0, above=False) for table in tables]))
     return [
-        Claim("Where a task shows one example, the states tell the state", "accuracy of a linear probe for the "
+        Claim("Where a task shows one example only, the states tell it", "accuracy of a linear probe for the "
               "direction, offset 0", "rises over training", means[NOW].value, _ends(means[NOW]), prefix, CHANCE,
               note=f"the same decoder, recipe and questions; {shown}; generative accuracy by seed {solved}"),
         Claim("and alternative meanings are harder to read", "accuracy of the direction, original - others, linear "
