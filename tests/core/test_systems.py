@@ -107,6 +107,7 @@ def test_built_systems() -> None:
         "fold-se",
         "transformer-programs",
         "explanatory-learning",
+        "concept-centric-transformers",
         "concept-depth",
         "talking-heads",
         "successor-heads",

@@ -35,8 +35,7 @@ from explicate.reproductions.units import by_part, measured
 
 SHAPES: dict[str, dict[str, Any]] = {  # published for all but hist, induction and sort: three layers, so many heads
     "hist": {},
-    "induction": {"layers": 2, "categorical_heads": 1, "numeric_heads": 0, "categorical_mlps": 0, "numeric_mlps": 0,
-                  "mask_unknown": False},
+    "induction": {"layers": 2, "categorical_heads": 1, "numeric_heads": 0, "categorical_mlps": 0, "numeric_mlps": 0},
     "sort": {"layers": 2, "categorical_heads": 4, "numeric_heads": 4},
     "reverse": {"layers": 3, "categorical_heads": 4, "numeric_heads": 4},
     "double_hist": {"layers": 3},
@@ -74,7 +73,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
         seeds = context.seeds[:1] if name in INFORMATIVE else context.seeds
         seeds = tuple(range(scale["induction seeds"])) if name == "induction" else seeds
         units += [{"part": "task", "task": name, "seed": seed} for seed in seeds]
-    units += [{**unit, "masked": True} for unit in units if unit["task"] == "induction"]
+    units += [{**unit, "unmasked": True} for unit in units if unit["task"] == "induction"]
     units += [{"part": part, "seed": seed} for part in ("repair", "entities", "classes") for seed in context.seeds]
     sizes = {**scale, "shapes": SHAPES, "batch": BATCH}
     found = by_part(measured(context, "transformer-programs", _work, units, sizes, version=2))
@@ -86,11 +85,11 @@ def _work(unit: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def _task(unit: dict[str, Any]) -> dict[str, Any]:
-    """One task with one seed; induction also where "<unk>" is masked, as for the other tasks."""
+    """One task with one seed; induction also where "<unk>" is a tag like the others, as in the published command."""
     scale, name = SIZES[unit["scale"]], unit["task"]
     config, recipe = _plan(scale, name, unit["seed"])
-    if unit.get("masked"):
-        config = dataclasses.replace(config, mask_unknown=True)
+    if unit.get("unmasked"):
+        config = dataclasses.replace(config, mask_unknown=False)
     result, model = study_task(name, config, recipe, examples=scale["examples"][name], random_inputs=scale["random"])
     training, _, test = split(TASKS[name].examples(scale["examples"][name]), unit["seed"])
     standard = token_accuracy(standard_tags(model, training, test, batch=128), test)

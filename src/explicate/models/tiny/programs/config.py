@@ -35,7 +35,7 @@ class TransformerProgramConfig:
     start_temperature, end_temperature : the temperature falls from one to the other in equal ratios, step by step.
     dropout : of the classifier's inputs.
     mask_unknown : the tag "<unk>" is not learned from and never predicted, like no tag at all; False makes it a tag
-        like the others (published for induction, where it says that a letter was not there before).
+        like the others (so in the published command for induction, where it says that a letter was not there before).
 
     Raises
     ------
