@@ -133,10 +133,10 @@ def _of(records: Sequence[dict[str, Any]], model: str, key: str) -> list[float]:
 
 
 def _unseen(values: Sequence[float]) -> str:
-    """The mean without the first seed: epochs, sizes and the weight on digits were chosen on its test images."""
+    """The mean without the first seed: the weight on digits and the number of birds were chosen on its test images."""
     if len(values) < 2:
         return ""
-    return f"; without the first seed, on whose test images sizes and weights were chosen, {_mean(values[1:]):.3f}"
+    return f"; without the first seed, on whose test images weight and number were chosen, {_mean(values[1:]):.3f}"
 
 
 def _mean(values: Sequence[float]) -> float:
