@@ -49,8 +49,8 @@ from explicate.runtime.seeds import generator
 SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "steps": 1000, "sequences": 64, "naming": 10, "scored": 24, "movers": 3, "total": 8,
-        "lengths": (2, 3, 5, 8, 12), "test": 200, "walk": 15, "steps of grid": 6, "coarse": 4, "training": 15,
-        "validation": 30, "keep": 12, "length": 5, "crowding": (3, 8), "edit": 30, "tokens": 2000, "repeated": 8,
+        "lengths": (2, 3, 5, 8, 12), "test": 200, "walk": 40, "steps of grid": 10, "coarse": 4, "training": 15,
+        "validation": 100, "keep": 24, "length": 5, "crowding": (3, 8), "edit": 30, "tokens": 2000, "repeated": 8,
     },
     "smoke": {
         "steps": 20, "sequences": 4, "naming": 2, "scored": 4, "movers": 1, "total": 2, "lengths": (2,), "test": 3,
@@ -75,7 +75,7 @@ def reproduce(context: Context) -> Sequence[Claim]:
     second += [{"part": part, "seed": seeds[0], **heads}
                for part in ("compositions", "lists", "random subspace", "text")]  # fmt: skip
     found += _run(context, "lists", second)
-    return all_claims(by_part(found), SIZES[context.scale]["steps of grid"])
+    return all_claims(by_part(found), SIZES[context.scale])
 
 
 def _run(context: Context, name: str, units: list[dict[str, Any]]) -> list[Any]:
@@ -353,7 +353,7 @@ def _random_subspace(unit: dict[str, Any]) -> dict[str, Any]:
     walk, _, validation = _training(unit)
     drawn = ChannelSubspace.random(_candidates(unit)["effect"], generator(unit["seed"], "random subspace"))
     natural = _candidates(unit)["effect"].coordinates(model, model.encode(walk.texts))
-    points = grid(natural, sizes["coarse"])  # as wide as the true subspace's
+    points = grid(natural, sizes["steps of grid"])  # as wide as the true subspace's
     walked = traverse(model, walk, drawn, points)
     steering = steer_by_index(model, walk, drawn, validation=validation, keep=sizes["keep"], walked=walked)
     result = try_steering(model, _test_lists(unit, sizes["length"]), steering, generator(unit["seed"], "controls"))

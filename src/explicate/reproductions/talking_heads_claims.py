@@ -13,19 +13,19 @@ from explicate.runtime.statistics import paired_difference, wilson_interval
 Records = dict[str, list[Any]]
 
 
-def all_claims(records: Records, grid_steps: int) -> list[Claim]:
+def all_claims(records: Records, sizes: dict[str, Any]) -> list[Claim]:
     """In the order of the page: planted, trained, SmolLM2.
 
     Parameters
     ----------
-    grid_steps : points on each axis of the subspace that steering walked through; the page has 10.
+    sizes : of the run; notes say how many points and lists steering was chosen on.
     """
     return [
         *_planted(records["planted"]),
         *_trained(records["trained"]),
         *_heads(records["named"], records["compositions"][0]),
         *_lists(records["lists"][0]),
-        *_steering(records["steering"], records["random subspace"][0], grid_steps),
+        *_steering(records["steering"], records["random subspace"][0], sizes),
         *_edit(records["edit"]),
         _text(records["text"][0]),
     ]
@@ -222,7 +222,7 @@ def _lists(record: Any) -> list[Claim]:
     return claims
 
 
-def _steering(units: Sequence[Any], searched: Any, grid_steps: int) -> list[Claim]:
+def _steering(units: Sequence[Any], searched: Any, sizes: dict[str, Any]) -> list[Claim]:
     gains = {name: _gain(units, name) for name in ("steered", "wrong index", "random subspace")}
     harder = _gain([searched], "steered")
     steered, random = gains["steered"], gains["random subspace"]
@@ -248,11 +248,10 @@ def _steering(units: Sequence[Any], searched: Any, grid_steps: int) -> list[Clai
             0.0,
             ">= 0.10",
             steered.value >= 0.10,
-            note=f"told the right index (oracle), so no free gain; coordinates from a grid of {grid_steps} steps "
-            f"an axis (page: 10); {before:.3f} to {after:.3f}, by seed {each}; top-1 "
-            f"of all tokens {top1[0]:.3f} to {top1[1]:.3f}; the baseline is told a wrong index; subspace chosen on "
-            f"training "
-            f"lists: {', '.join(unit['subspace'] for unit in units)}, training accuracy "
+            note=f"told the right index (oracle), so no free gain; coordinates from a grid of {sizes['steps of grid']} "
+            f"steps an axis on {sizes['walk']} lists, the best {sizes['keep']} tried again on "
+            f"{sizes['validation']}; {before:.3f} to {after:.3f}, by seed {each}; top-1 of all tokens {top1[0]:.3f} to "
+            f"{top1[1]:.3f}; the baseline is told a wrong index; subspace chosen on training lists: {', '.join(unit['subspace'] for unit in units)}, training accuracy "
             f"{', '.join(format(unit['training'], '.2f') for unit in units)}",
         ),
         Claim(
@@ -264,7 +263,7 @@ def _steering(units: Sequence[Any], searched: Any, grid_steps: int) -> list[Clai
             bar="< 0.03",
             met=moved < 0.03,
             note=f"the same coordinates along random directions {random}; coordinates chosen anew for random "
-            f"directions {harder}, on a coarser grid",
+            f"directions {harder}",
         ),
         Claim(
             "Regions of the subspace stand for places of the list",
@@ -272,8 +271,9 @@ def _steering(units: Sequence[Any], searched: Any, grid_steps: int) -> list[Clai
             "3-dimensional, indexes list position",
             len(regions[min(regions)][0] if "5" not in regions else regions["5"][0]),
             chance=1.0,
-            note=f"by what the model names and what the movers attend to: {counted}; {grid_steps} steps an axis for 5 "
-            "items (page: 10) and fewer for other lengths, so narrow regions can be missed",
+            note=f"by what the model names and what the movers attend to: {counted}; "
+            f"{sizes['steps of grid']} steps an axis for 5 items, fewer for other lengths, where narrow regions can be "
+            "missed",
         ),
     ]
 
