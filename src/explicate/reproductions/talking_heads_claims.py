@@ -251,7 +251,8 @@ def _steering(units: Sequence[Any], searched: Any, sizes: dict[str, Any]) -> lis
             note=f"told the right index (oracle), so no free gain; coordinates from a grid of {sizes['steps of grid']} "
             f"steps an axis on {sizes['walk']} lists, the best {sizes['keep']} tried again on "
             f"{sizes['validation']}; {before:.3f} to {after:.3f}, by seed {each}; top-1 of all tokens {top1[0]:.3f} to "
-            f"{top1[1]:.3f}; the baseline is told a wrong index; subspace chosen on training lists: {', '.join(unit['subspace'] for unit in units)}, training accuracy "
+            f"{top1[1]:.3f}; the baseline is told a wrong index; subspace chosen on training lists: "
+            f"{', '.join(unit['subspace'] for unit in units)}, training accuracy "
             f"{', '.join(format(unit['training'], '.2f') for unit in units)}",
         ),
         Claim(
