@@ -168,6 +168,10 @@ def endpoint():
             act(self)
             self.close_connection = True
 
+        def end_headers(self):
+            self.send_header("Connection", "close")  # unsaid, the client may send its next call on the closing one
+            super().end_headers()
+
         def log_message(self, *_):
             pass
 
