@@ -224,8 +224,8 @@ def _cross_claims(known: _Known) -> list[Claim]:
               ">= .60", min(closed) >= 0.60, note),
         Claim("Random heads of equal number do not", "share of the gap that they close, largest seed", None,
               max(random), chance=0.0, bar="<= .15", met=max(random) <= 0.15, note=f"by seed {_shown(random)}"),
-        Claim("So does B's", "share of the gap B - base that patching the base circuit's outputs closes, smallest seed",
-              1.0, min(others), _interval(others), _mean(chance), 0.0,
+        Claim("B's circuit does so too", "share of the gap B - base that patching the base circuit's outputs closes, "
+              "smallest seed", 1.0, min(others), _interval(others), _mean(chance), 0.0,
               note=f"by seed {_shown(others)}, random heads {_shown(chance)}, of gaps of {listed(wider, digits=3)}"),
     ]  # fmt: skip
 

@@ -42,7 +42,7 @@ SHAPES: dict[str, dict[str, Any]] = {  # published for all but hist, induction a
     "most_freq": {"layers": 3, "categorical_heads": 4, "numeric_heads": 4, "categorical_mlps": 2, "numeric_mlps": 2},
     "dyck1": {"layers": 3, "categorical_heads": 4, "numeric_heads": 4},
     "dyck2": {"layers": 3, "categorical_mlps": 2, "numeric_mlps": 2},
-}  # fmt: skip
+}
 BATCH = {"induction": 128, "dyck1": 128, "dyck2": 128}  # the published 512 elsewhere
 SIZES: dict[str, dict[str, Any]] = {
     "full": {

@@ -81,8 +81,8 @@ class TransformerProgram(GlassBox):
         if not examples:
             raise InputError("there are no examples to learn from")
         words = tuple(vocabulary or sorted({token for row in examples for token in row.tokens}))
-        masked = UNKNOWN if config.mask_unknown else None
-        tags = tuple(sorted({tag for row in examples for tag in row.tags if tag is not None and tag != masked}))
+        masked = {UNKNOWN} if config.mask_unknown else set()
+        tags = tuple(sorted({tag for row in examples for tag in row.tags if tag is not None} - masked))
         if not tags:
             raise InputError("the examples have no tags to learn")
         longest = context or max(len(row.tokens) for row in examples)
